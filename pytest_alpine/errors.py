@@ -1,0 +1,100 @@
+"""The exception tree: everything this package raises on purpose.
+
+::
+
+    AlpineError
+    ├── InvalidPlatform, InvalidReference, InvalidVersion, InvalidConstraint, InvalidSize   (also ValueError)
+    ├── ImageError
+    │   ├── ImageNotFound
+    │   ├── PlatformNotFound
+    │   ├── MalformedImage
+    │   ├── DigestMismatch
+    │   └── FileNotInImage
+    ├── DatabaseError
+    ├── StoreError
+    └── EngineError
+        ├── EngineUnavailable
+        ├── PlatformNotRunnable
+        ├── ContainerStartError
+        └── CommandTimeout
+
+Foreign errors (Docker, requests, tarfile, OSError) are translated once, in the module that owns the foreign library.
+"""
+
+from __future__ import annotations
+
+
+class AlpineError(Exception):
+    """Any failure that pytest-alpine reports."""
+
+
+class InvalidPlatform(AlpineError, ValueError):  # noqa: N818 - the public name
+    """A text that names no platform."""
+
+
+class InvalidReference(AlpineError, ValueError):  # noqa: N818 - the public name
+    """A text that names no image."""
+
+
+class InvalidVersion(AlpineError, ValueError):  # noqa: N818 - the public name
+    """A text that is no apk version."""
+
+
+class InvalidConstraint(AlpineError, ValueError):  # noqa: N818 - the public name
+    """A text that is no apk dependency."""
+
+
+class InvalidSize(AlpineError, ValueError):  # noqa: N818 - the public name
+    """A text that is no amount of bytes."""
+
+
+class ImageError(AlpineError):
+    """An image cannot be had or read."""
+
+
+class ImageNotFound(ImageError):  # noqa: N818 - the public name
+    """No image has this name where it was looked for."""
+
+
+class PlatformNotFound(ImageError):  # noqa: N818 - the public name
+    """The image exists, but is not published for this platform."""
+
+
+class MalformedImage(ImageError):  # noqa: N818 - the public name
+    """The image breaks its specification, or is truncated."""
+
+
+class DigestMismatch(ImageError):  # noqa: N818 - the public name
+    """The bytes are not those that the digest names."""
+
+
+class FileNotInImage(ImageError):  # noqa: N818 - the public name
+    """A path does not lead to a file of the image."""
+
+
+class DatabaseError(AlpineError):
+    """The apk package database is missing or malformed."""
+
+
+class StoreError(AlpineError):
+    """The local store cannot be written, for example because the disk is full."""
+
+
+class EngineError(AlpineError):
+    """A container engine refused or failed."""
+
+
+class EngineUnavailable(EngineError):  # noqa: N818 - the public name
+    """No container engine answers."""
+
+
+class PlatformNotRunnable(EngineError):  # noqa: N818 - the public name
+    """The machine can neither run nor emulate this platform."""
+
+
+class ContainerStartError(EngineError):
+    """A container could not be started."""
+
+
+class CommandTimeout(EngineError):  # noqa: N818 - the public name
+    """A command in a container ran longer than it was given."""

@@ -1,0 +1,159 @@
+"""Image references: which image, and where to look for it.
+
+Specs: the transports of containers-transports(5), and the reference grammar of
+https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from pytest_alpine.errors import InvalidReference
+
+NAMED_TRANSPORTS: Final = ("", "registry", "docker-daemon")
+"""Transports whose reference is an image name; the first, empty one leaves the choice to the reader."""
+FILE_TRANSPORTS: Final = ("docker-archive", "oci", "oci-archive", "minirootfs")
+"""Transports whose reference is a path (for ``minirootfs``, a URL too)."""
+
+TAG_FIELD: Final = "{tag}"
+"""Stands for the tag of the matrix in a reference."""
+
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?"
+_NAME: Final = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*")
+_DEFAULT_REGISTRY: Final = "docker.io"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """An image reference such as ``alpine:3.22``, ``oci:build/image:edge`` or ``name@sha256:...``.
+
+    >>> Reference.parse("ghcr.io/acme/app:1.2").repository
+    'acme/app'
+    >>> str(Reference.parse("alpine").with_tag("edge"))
+    'alpine:edge'
+    """
+
+    name: str
+    """The image's name, or the path or URL of a transport that reads files."""
+    transport: str = ""
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Return the reference that *text* writes; a transport prefix decides how the rest is read.
+
+        Raises:
+            InvalidReference: the transport is unknown, or the name, tag or digest breaks its grammar.
+        """
+        transport, colon, rest = text.partition(":")
+        if colon and transport in FILE_TRANSPORTS:
+            return _parse_file(transport, rest, text)
+        if colon and transport in NAMED_TRANSPORTS:
+            return _parse_name(transport, rest, text)
+        if colon and ("-archive" in transport or "-daemon" in transport or rest.startswith(("/", "./", "../"))):
+            known = ", ".join(filter(None, NAMED_TRANSPORTS + FILE_TRANSPORTS))
+            raise InvalidReference(f"unknown transport {transport!r} in image reference {text!r} (expected one of {known})")
+        return _parse_name("", text, text)
+
+    def with_tag(self, tag: str) -> Reference:
+        """Return this reference at *tag*.
+
+        Raises:
+            InvalidReference: *tag* breaks the grammar of tags.
+        """
+        _check_tag(tag, f"{self}:{tag}")
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: str) -> Reference:
+        """Return this reference pinned to the manifest *digest*."""
+        return replace(self, tag=None, digest=digest)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether this is an image's name, not a file's."""
+        return self.transport in NAMED_TRANSPORTS
+
+    @property
+    def registry(self) -> str:
+        """The registry's host of a named image; ``docker.io`` where none is written."""
+        host, slash, _ = self.name.partition("/")
+        # A first component without a dot, a port or "localhost" is a namespace on Docker Hub.
+        return host if slash and (set(".:") & set(host) or host == "localhost") else _DEFAULT_REGISTRY
+
+    @property
+    def repository(self) -> str:
+        """The repository inside the registry; Docker Hub's own images stand under ``library/``."""
+        if self.registry != _DEFAULT_REGISTRY:
+            return self.name.partition("/")[2]
+        name = self.name.removeprefix(f"{_DEFAULT_REGISTRY}/")
+        return name if "/" in name else f"library/{name}"
+
+    @property
+    def label(self) -> str:
+        """The short name in test ids and tables: the tag, else the start of the digest, else the file's name."""
+        if self.tag:
+            return self.tag.rpartition(":")[2]
+        if self.digest:
+            return self.digest.partition(":")[2][:12]
+        return "latest" if self.is_named else PurePosixPath(self.name.rstrip("/")).name or self.name
+
+    def __str__(self) -> str:
+        prefix = f"{self.transport}:" if self.transport else ""
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{prefix}{self.name}{tag}{digest}"
+
+
+def fill_tag(text: str, tag: str) -> Reference:
+    """Return the reference *text* at *tag*: in place of ``{tag}``, or appended where *text* has no tag.
+
+    Raises:
+        InvalidReference: *text* or *tag* breaks its grammar.
+    """
+    if TAG_FIELD in text:
+        return Reference.parse(text.replace(TAG_FIELD, tag))
+    reference = Reference.parse(text)
+    return reference if reference.tag or reference.digest else reference.with_tag(tag)
+
+
+def _parse_name(transport: str, rest: str, text: str) -> Reference:
+    named, _, digest = rest.partition("@")
+    name, colon, tag = named.rpartition(":")
+    if not colon or "/" in tag:  # that colon belongs to the port of a registry
+        name, tag = named, ""
+    if not _NAME.fullmatch(name):
+        expected = "expected [registry/]name[:tag][@digest], the name in lower case"
+        raise InvalidReference(f"invalid image reference: {text!r} ({expected})")
+    if tag or named.endswith(":"):
+        _check_tag(tag, text)
+    if "@" in rest and not _DIGEST.fullmatch(digest):
+        raise InvalidReference(f"invalid digest {digest!r} in {text!r} (expected sha256: and 64 hexadecimal digits)")
+    return Reference(transport=transport, name=name, tag=tag or None, digest=digest or None)
+
+
+def _parse_file(transport: str, rest: str, text: str) -> Reference:
+    if "://" in rest:
+        name, colon, tag = rest.rpartition(":")
+        if "/" in tag or name.count("/") < 3:  # noqa: PLR2004 - that colon belongs to the scheme or the port
+            name, colon, tag = rest, "", ""
+    else:
+        name, colon, tag = rest.partition(":")
+    if not name:
+        raise InvalidReference(f"invalid image reference: {text!r} (expected {transport}:PATH[:TAG])")
+    if colon and transport == "docker-archive" and ":" in tag:  # the archive's own NAME:TAG
+        _check_tag(tag.rpartition(":")[2], text)
+    elif colon:
+        _check_tag(tag, text)
+    return Reference(transport=transport, name=name, tag=tag or None)
+
+
+def _check_tag(tag: str, text: str) -> None:
+    if not _TAG.fullmatch(tag):
+        raise InvalidReference(f"invalid tag {tag!r} in {text!r} (expected letters, digits, '_', '.' and '-')")

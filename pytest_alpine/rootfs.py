@@ -1,0 +1,136 @@
+"""Root filesystems as every check sees them: an image's flattened layers, or a running container.
+
+Paths are absolute inside the root filesystem (a missing first ``/`` is added). Links are followed inside it and
+never outside: ``..`` stops at the root, as in a chroot.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from pytest_alpine.errors import FileNotInImage
+
+Kind = Literal["file", "directory", "symlink", "character device", "block device", "fifo"]
+
+# What Linux allows in one look-up (path_resolution(7), ELOOP).
+_MAX_LINKS: Final = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One file, directory, link or device of a root filesystem."""
+
+    path: str
+    """Absolute, without links in its directories."""
+    kind: Kind
+    mode: int
+    """Permission, setuid, setgid and sticky bits: 0 to 0o7777."""
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    """Bytes of a regular file, else 0."""
+    target: str = ""
+    """A symbolic link's text."""
+    layer: int = 0
+    """The number of the layer that brought it, from 0."""
+    offset: int = -1
+    """Where a regular file's bytes begin in its layer; hard links to one file share it."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a regular file."""
+        return self.kind == "file"
+
+    @property
+    def executable(self) -> bool:
+        """Whether this is a regular file that someone may execute."""
+        return self.kind == "file" and bool(self.mode & 0o111)
+
+
+class RootFS(Protocol):
+    """What checks may ask of a root filesystem."""
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """Return the bytes of the regular file that *path* leads to, at most *limit* of them.
+
+        Raises:
+            FileNotInImage: *path* leads nowhere, or not to a regular file.
+        """
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether *path* leads to anything, links followed."""
+        ...
+
+    def stat(self, path: str) -> Entry:
+        """Return what *path* leads to, links followed.
+
+        Raises:
+            FileNotInImage: *path* leads nowhere.
+        """
+        ...
+
+    def lstat(self, path: str) -> Entry | None:
+        """Return what stands at *path* itself: links in its directories are followed, the last one is not."""
+        ...
+
+    def walk(self, top: str = "/") -> Iterator[Entry]:
+        """Yield all entries at and below *top*, by path; links are not followed."""
+        ...
+
+    def resolve(self, path: str) -> str:
+        """Return the absolute path without links that *path* leads to.
+
+        Raises:
+            FileNotInImage: *path* leads nowhere, or round in a loop of links.
+        """
+        ...
+
+
+def absolute(path: str) -> str:
+    """Return *path* as root filesystems key it: one leading ``/``, no ``.``, no empty components, ``..`` kept."""
+    return "/" + "/".join(part for part in path.split("/") if part not in {"", "."})
+
+
+def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = True) -> Entry | None:
+    """Walk *path* as the kernel does in a chroot; *lookup* tells what stands at a path whose directories are no links.
+
+    Args:
+        lookup: returns the entry at exactly this path, or None.
+        path: where to go.
+        last: whether a link in the last component is followed too.
+
+    Returns:
+        What is found there, or None.
+
+    Raises:
+        FileNotInImage: more links than Linux follows.
+    """
+    pending = absolute(path).split("/")[:0:-1]
+    here, links = "/", 0
+    found = lookup("/")
+    while pending:
+        part = pending.pop()
+        if part == "..":
+            here = posixpath.dirname(here)
+            found = lookup(here)
+            continue
+        found = lookup(posixpath.join(here, part))
+        if found is None:
+            return None
+        if found.kind == "symlink" and (pending or last):
+            links += 1
+            if links > _MAX_LINKS:
+                raise FileNotInImage(f"{absolute(path)}: too many levels of symbolic links")
+            if found.target.startswith("/"):
+                here = "/"
+            pending += absolute(found.target).split("/")[:0:-1]
+            found = lookup(here)
+            continue
+        if pending and found.kind != "directory":
+            return None
+        here = found.path
+    return found
