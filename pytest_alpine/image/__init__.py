@@ -1,0 +1,1 @@
+"""Images, read without running them: many small sources, one view."""

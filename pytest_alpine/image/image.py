@@ -1,0 +1,148 @@
+"""An image: a final, read-only view over a small source. Everything is derived once and kept.
+
+Spec: https://github.com/opencontainers/image-spec/blob/main/spec.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pytest_alpine.apk.database import read_installed, read_world
+from pytest_alpine.config import ImageConfig, parse_config
+from pytest_alpine.errors import MalformedImage
+from pytest_alpine.layers import LayeredRootFS, flatten, rootfs_size
+from pytest_alpine.libc import Libc, read_libc
+from pytest_alpine.release import Release, read_release
+from pytest_alpine.shell import Shell, read_shell, read_shells
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.image.source import ImageSource, Layer
+    from pytest_alpine.image.store import Store, StoredLayer
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.reference import Reference
+    from pytest_alpine.rootfs import RootFS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """How large an image is: three measures, each in bytes."""
+
+    compressed: int | None
+    """The layer blobs as stored in the manifest or archive; None where the source holds no blobs."""
+    unpacked: int
+    """The regular files that each layer adds, summed over the layers."""
+    rootfs: int
+    """The regular files of the flattened tree, a hard link counted once."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A read-only view of one image for one platform; all but source and store is derived."""
+
+    source: ImageSource
+    store: Store
+
+    @property
+    def reference(self) -> Reference:
+        """The reference that led to this image."""
+        return self.source.reference
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that was asked for."""
+        return self.source.platform
+
+    @property
+    def digest(self) -> str | None:
+        """The manifest's digest, where the source has manifests."""
+        return self.source.digest
+
+    @cached_property
+    def raw_config(self) -> bytes:
+        """The configuration, byte for byte."""
+        return self.source.raw_config()
+
+    @cached_property
+    def id(self) -> str:
+        """The configuration's digest: Docker's image ID."""
+        return f"sha256:{hashlib.sha256(self.raw_config).hexdigest()}"
+
+    @cached_property
+    def config(self) -> ImageConfig:
+        """What the image says of itself: command, environment, user, labels."""
+        return parse_config(self.raw_config, where=f"{self.reference}, configuration")
+
+    @cached_property
+    def layers(self) -> Sequence[Layer]:
+        """The layers as their source holds them, base first."""
+        layers = self.source.layers()
+        if not layers:
+            raise MalformedImage(f"{self.reference} ({self.platform}) has no layers (expected at least one)")
+        return layers
+
+    @cached_property
+    def stored_layers(self) -> Sequence[StoredLayer]:
+        """The layers in the local store, base first; missing ones are fetched."""
+        return [self.store.layer(layer) for layer in self.layers]
+
+    @cached_property
+    def rootfs(self) -> RootFS:
+        """The flattened root filesystem."""
+        return self._rootfs
+
+    @cached_property
+    def _rootfs(self) -> LayeredRootFS:
+        tree = flatten([layer.changeset for layer in self.stored_layers])
+        return LayeredRootFS(tree, [layer.tar for layer in self.stored_layers])
+
+    @cached_property
+    def size(self) -> Size:
+        """How large the image is, in bytes."""
+        sizes = [layer.size for layer in self.layers]
+        known = [size for size in sizes if size is not None]
+        return Size(
+            compressed=sum(known) if len(known) == len(sizes) else None,
+            unpacked=sum(layer.changeset.size for layer in self.stored_layers),
+            rootfs=rootfs_size(self._rootfs.walk()),
+        )
+
+    @cached_property
+    def packages(self) -> Packages:
+        """The installed packages by name."""
+        return read_installed(self.rootfs)
+
+    @cached_property
+    def world(self) -> tuple[Constraint, ...]:
+        """The constraints in ``/etc/apk/world``: what was asked for, not what it needs."""
+        return read_world(self.rootfs)
+
+    @cached_property
+    def release(self) -> Release:
+        """Which Alpine this is."""
+        return read_release(self.rootfs)
+
+    @cached_property
+    def libc(self) -> Libc:
+        """The C library."""
+        return read_libc(self.rootfs)
+
+    @cached_property
+    def shells(self) -> tuple[Shell, ...]:
+        """Every login shell that exists in the image."""
+        return read_shells(self.rootfs)
+
+    @cached_property
+    def shell(self) -> Shell | None:
+        """What stands behind ``/bin/sh``, or None."""
+        return read_shell(self.rootfs)
+
+    def __str__(self) -> str:
+        digest = self.digest or self.id
+        return f"{self.reference} ({self.platform}, {digest[:19]})"

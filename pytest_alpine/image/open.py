@@ -1,0 +1,65 @@
+"""The one door to every image: which transport reads which reference."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
+from pytest_alpine.image.image import Image
+from pytest_alpine.image.store import Store
+from pytest_alpine.platforms import Platform
+from pytest_alpine.reference import Reference
+
+if TYPE_CHECKING:
+    from pytest_alpine.image.source import Transport
+
+# Loaded when first used: most suites need one of them, and some bring heavy libraries.
+_TRANSPORTS: Final = {
+    "": "pytest_alpine.image.local_or_registry",
+    "registry": "pytest_alpine.image.registry",
+    "docker-daemon": "pytest_alpine.image.daemon",
+    "docker-archive": "pytest_alpine.image.docker_archive",
+    "oci": "pytest_alpine.image.oci",
+    "oci-archive": "pytest_alpine.image.oci",
+    "minirootfs": "pytest_alpine.image.minirootfs",
+}
+
+
+def transport(reference: Reference) -> Transport:
+    """Return what reads *reference*."""
+    return cast("Transport", import_module(_TRANSPORTS[reference.transport]))
+
+
+def open_image(
+    reference: str | Reference, platform: str | Platform | None = None, *, store: Store | None = None
+) -> Image:
+    """Return the image *reference* for *platform*, read without running it.
+
+    Args:
+        reference: a name (``alpine:3.22``) or a transport and what it takes (``oci-archive:app.tar``).
+        platform: any spelling of a platform; the machine's own when None.
+        store: where layers are kept; the user's cache folder when None.
+
+    Raises:
+        InvalidReference: *reference* cannot be read.
+        InvalidPlatform: *platform* cannot be read.
+        ImageNotFound: there is no such image.
+        PlatformNotFound: the image is not published for *platform*.
+        ImageError: the image cannot be fetched, or breaks its specification.
+    """
+    named = Reference.parse(reference) if isinstance(reference, str) else reference
+    wanted = Platform.parse(platform) if isinstance(platform, str) else platform or Platform.native()
+    kept = store or Store.default()
+    return Image(transport(named).open_source(named, wanted, kept), kept)
+
+
+def published_platforms(reference: str | Reference, *, store: Store | None = None) -> tuple[Platform, ...]:
+    """Return the platforms that *reference* is published for, attestations left out.
+
+    Raises:
+        InvalidReference: *reference* cannot be read.
+        ImageNotFound: there is no such image.
+        ImageError: the place cannot be read.
+    """
+    named = Reference.parse(reference) if isinstance(reference, str) else reference
+    return transport(named).published(named, store or Store.default())
