@@ -1,0 +1,1 @@
+"""What tests build in code: images, ELF files. Real bytes, as small as they can be."""
