@@ -18,6 +18,8 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import zstandard
+
 from tests.support.tars import (
     OPAQUE,
     Device,
@@ -119,8 +121,6 @@ def compress(data: bytes, compression: Compression = "gzip") -> bytes:
     if compression == "gzip":
         return gzip.compress(data, mtime=0)
     if compression == "zstd":
-        import zstandard
-
         return zstandard.ZstdCompressor().compress(data)
     return data
 
