@@ -1,0 +1,56 @@
+"""The Docker engine: the one that answers already, else one of our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from tests.bed import apt, process
+from tests.bed.state import BedError, State
+
+NAME = "dockerd"
+PACKAGES = ("docker.io",)
+START = "sudo systemctl start docker (or: sudo dockerd)"
+
+
+def version() -> str | None:
+    """The version of the engine the user's own settings lead to; None where none answers."""
+    docker = apt.find("docker")
+    if docker is None:
+        return None
+    command = [docker, "version", "--format", "{{.Server.Version}}"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    return asked.stdout.strip() or None if asked.returncode == 0 else None
+
+
+def up(state: State) -> None:
+    """Make an engine answer.
+
+    Raises:
+        BedError: none answers and none can be started; the text holds the command to run.
+    """
+    _require_client()
+    if version() is not None:
+        return
+    named = os.environ.get("DOCKER_HOST")
+    if named:
+        raise BedError(f"no Docker engine answers at DOCKER_HOST={named}; start it, or run: unset DOCKER_HOST")
+    daemon = apt.require(NAME, *PACKAGES)
+    if os.geteuid() != 0:
+        raise BedError(f"no Docker engine answers, and only root may start one; run: {START}")
+    state.processes[NAME] = process.start(NAME, [daemon], lambda: version() is not None)
+
+
+def down(state: State) -> None:
+    """Stop the engine if it is ours; its containers end with it, its images stay."""
+    process.stop(state.processes.pop(NAME, None))
+
+
+def _require_client() -> None:
+    """Have the ``docker`` command; newer Debian releases ship it apart from the daemon."""
+    if apt.find("docker") is None:
+        apt.require(NAME, *PACKAGES)
+        apt.require("docker", "docker-cli")

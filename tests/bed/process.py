@@ -1,0 +1,91 @@
+"""Daemons: started detached from the caller, recognised later, stopped politely."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.bed.state import BedError, ProcessRecord, folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TAIL = 15  # lines of a daemon's log worth showing when it fails
+POLL = 0.05  # seconds
+
+
+def start(name: str, command: Sequence[str], ready: Callable[[], bool], timeout: float = 60) -> ProcessRecord:
+    """Run *command* as a daemon until *ready* says yes.
+
+    Raises:
+        BedError: it ended, or was not ready within *timeout* seconds; the end of its log is shown.
+    """
+    log = folder() / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        # A session of its own: it outlives the terminal, and a ^C meant for the tests does not reach it.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
+        )
+    record = _record(process.pid)
+    deadline = time.monotonic() + timeout
+    while not ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(record)
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
+            raise BedError(f"{name} did not start; the end of {log}:\n{tail}")
+        time.sleep(POLL)
+    return record
+
+
+def alive(record: ProcessRecord | None) -> bool:
+    """Whether exactly this process still runs."""
+    if record is None:
+        return False
+    try:
+        return _record(record.pid) == record
+    except BedError:
+        return False
+
+
+def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
+    """End a process the test bed started: a polite signal, then, after *timeout* seconds, the other one."""
+    if record is None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not alive(record):
+            return
+        os.kill(record.pid, number)
+        deadline = time.monotonic() + timeout
+        while alive(record) and time.monotonic() < deadline:
+            _reap(record.pid)
+            time.sleep(POLL)
+
+
+def _reap(pid: int) -> None:
+    """Collect *pid* where it is a child of this very process, else it would stay as a zombie."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _record(pid: int) -> ProcessRecord:
+    """Who *pid* is now.
+
+    Raises:
+        BedError: there is no such process, or only its zombie.
+    """
+    try:
+        # proc(5): the command name is in brackets and may hold anything, so the fields are counted after it.
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError as error:
+        raise BedError(f"no process {pid}") from error
+    if stat[0] in "ZX":
+        raise BedError(f"process {pid} has ended")
+    return ProcessRecord(pid=pid, started=int(stat[19]), boot=boot)
