@@ -1,0 +1,180 @@
+"""The connection to a Docker engine, and its errors in our words; the one module that imports docker.
+
+Spec: the Engine API, https://docs.docker.com/reference/api/engine/; where an engine is looked for is what
+https://docs.docker.com/engine/manage-resources/contexts/ says of the docker command.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_alpine.errors import EngineError, EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+    from docker.errors import APIError
+
+DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
+
+# An engine that is there says so at once, even with every core emulating; one that hangs must not hang the suite.
+_CONNECT_TIMEOUT: Final = 10
+# An engine of version 24 or older writes a whole image to its disk before it sends the first byte of it.
+_ANSWER_TIMEOUT: Final = 600
+
+_MAX_EXPLANATION: Final = 500
+
+
+class EngineRefusedError(EngineError):
+    """The engine answered a request with an error."""
+
+    def __init__(self, message: str, *, status: int, explanation: str) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, such as 404."""
+        self.explanation = explanation
+        """The engine's own words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where a Docker engine listens, and who says so."""
+
+    url: str
+    origin: str
+    tls: Any = None
+    """The SDK's TLS settings, or None."""
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.origin})"
+
+
+def endpoint() -> Endpoint:
+    """Return where the docker command would connect: ``DOCKER_HOST``, else the docker context, else the socket.
+
+    Raises:
+        EngineUnavailable: the docker context or the TLS settings cannot be used.
+    """
+    from docker.errors import DockerException
+
+    try:
+        return _from_environment() if os.environ.get("DOCKER_HOST") else _from_context()
+    except DockerException as error:
+        raise EngineUnavailable(f"cannot tell where the Docker engine listens: {error}; {_way_out()}") from error
+
+
+def connect(timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
+    """Return a client of the Docker engine that answers; whoever connects closes.
+
+    Args:
+        timeout: how many seconds each later request may wait for bytes. The connection itself must stand in ten.
+
+    Raises:
+        EngineUnavailable: no engine answers; the message says where it was looked for, and the way out.
+    """
+    from docker import DockerClient
+    from docker.errors import DockerException
+
+    where = endpoint()
+    tls = {} if where.tls is None else {"tls": where.tls}
+    try:
+        client = DockerClient(base_url=where.url, version="auto", timeout=_CONNECT_TIMEOUT, **tls)
+    except _broken_connections(DockerException) as error:
+        raise EngineUnavailable(f"no Docker engine answers at {where}: {_reason(error)}; {_way_out()}") from error
+    client.api.timeout = timeout
+    return client
+
+
+@contextmanager
+def docker_errors(doing: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours; *doing* begins their messages, such as ``cannot save 'alpine:3.22'``.
+
+    Raises:
+        EngineRefusedError: the engine answered with an error; ``.status`` tells which.
+        EngineUnavailable: the connection broke.
+        EngineError: anything else that the SDK reports, a late answer among it.
+    """
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import ReadTimeout
+
+    try:
+        yield
+    except APIError as error:
+        raise _refusal(doing, error) from error
+    except (ReadTimeout, TimeoutError) as error:
+        raise EngineError(f"{doing}: the engine gave no answer in time: {_reason(error)}") from error
+    except _broken_connections() as error:
+        broke = f"the connection to the engine broke: {_reason(error)}"
+        raise EngineUnavailable(f"{doing}: {broke}; see whether it still runs: docker info") from error
+    except DockerException as error:
+        raise EngineError(f"{doing}: {error}") from error
+
+
+def _refusal(doing: str, error: APIError) -> EngineRefusedError:
+    said = str(error.explanation or error)[:_MAX_EXPLANATION].strip()
+    status = int(error.status_code or 0)
+    return EngineRefusedError(f"{doing}: the engine refused: {said} (HTTP {status})", status=status, explanation=said)
+
+
+def _from_environment() -> Endpoint:
+    from docker.utils import kwargs_from_env
+
+    settings = kwargs_from_env()
+    return Endpoint(url=settings["base_url"], tls=settings.get("tls"), origin="from DOCKER_HOST")
+
+
+def _from_context() -> Endpoint:
+    from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
+    if name == "default":
+        return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
+    try:
+        context = ContextAPI.get_context(name)
+    except Exception as error:
+        # The SDK raises a bare Exception here; a broken file of a context is the only cause.
+        raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {_way_out()}") from error
+    if context is None or not context.Host:
+        known = ", ".join(sorted(found.Name for found in ContextAPI.contexts() if found is not None))
+        raise EngineUnavailable(f"there is no docker context {name!r} (known: {known}); {_way_out()}")
+    return Endpoint(url=context.Host, tls=context.TLSConfig, origin=f"docker context {name!r}")
+
+
+def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    import requests.exceptions
+    import urllib3.exceptions
+
+    # A stream breaks below requests, which translates only part of it.
+    return (
+        requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        ConnectionError,
+        TimeoutError,
+        *others,
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the operating system said below the SDK's nested exceptions, or their own words."""
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error)[:_MAX_EXPLANATION]
+
+
+def _way_out() -> str:
+    return (
+        "start dockerd (and join the group that owns its socket), set DOCKER_HOST to another engine, "
+        "or do without containers: --alpine-engine none"
+    )
