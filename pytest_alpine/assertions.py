@@ -1,0 +1,174 @@
+"""Assertions on images and containers; each has a twin ``find_...`` that returns findings instead of raising."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.apk.constraint import Constraint
+from pytest_alpine.budget import find_size
+from pytest_alpine.findings import Finding, Target, require_none
+from pytest_alpine.sizes import format_size, parse_size
+
+if TYPE_CHECKING:
+    from pytest_alpine.apk.package import Package
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.libc import Libc
+
+
+def assert_installed(target: Target, *constraints: str) -> None:
+    """Fail unless *target* meets every one of *constraints*, written as in apk's world file.
+
+    ``musl``, ``curl>=8.5``, ``openssl~3.3``, ``so:libz.so.1``; ``!bash`` means that it must be absent.
+    What another package provides counts, as it does for apk. Follows apk-world(5).
+
+    Args:
+        target: an image or a running container.
+        constraints: at least one.
+
+    Raises:
+        AssertionError: a constraint is not met; the message tells all of them and the nearest names.
+        InvalidConstraint: a constraint cannot be read.
+        DatabaseError: there is no package database, or a broken one.
+    """
+    __tracebackhide__ = True
+    require_none(find_installed(target, *constraints), target)
+
+
+def find_installed(target: Target, *constraints: str) -> tuple[Finding, ...]:
+    """Return a finding for each of *constraints* that *target* does not meet; see ``assert_installed``."""
+    if not constraints:
+        raise TypeError("no constraint is given (expected at least one, such as 'musl')")
+    found = [_unmet(target, Constraint.parse(text)) for text in constraints]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def assert_musl(target: Target) -> None:
+    """Fail unless the C library of *target* is musl, with its loader in place and no glibc beside it.
+
+    Args:
+        target: an image or a running container.
+
+    Raises:
+        AssertionError: no musl loader, another platform's loader, or a glibc; the message names the file.
+    """
+    __tracebackhide__ = True
+    require_none(find_musl(target), target)
+
+
+def find_musl(target: Target) -> tuple[Finding, ...]:
+    """Return what speaks against musl in *target*; see ``assert_musl``."""
+    libc = target.libc
+    loader = f"/lib/ld-musl-{target.platform.machine.loader_arch}.so.1"
+    if libc.kind == "musl" and target.rootfs.exists(loader):
+        return ()
+    expected = f"musl, with its loader {loader}"
+    return (Finding(check="musl", subject="libc", expected=expected, actual=_libc(libc)),)
+
+
+def assert_shell(target: Target, name: str) -> None:
+    """Fail unless ``/bin/sh`` of *target* really is the shell *name*: ``ash`` (BusyBox), ``bash``, ``dash``, ...
+
+    Args:
+        target: an image or a running container.
+        name: the kind of shell; told by the file behind the links, not by a link's name.
+
+    Raises:
+        AssertionError: another shell stands there, or none.
+    """
+    __tracebackhide__ = True
+    require_none(find_shell(target, name), target)
+
+
+def find_shell(target: Target, name: str) -> tuple[Finding, ...]:
+    """Return a finding unless ``/bin/sh`` of *target* is the shell *name*; see ``assert_shell``."""
+    shell = target.shell
+    if shell is not None and shell.kind == name:
+        return ()
+    actual = "nothing there" if shell is None else f"{shell.kind} ({shell.path} leads to {shell.real})"
+    return (Finding(check="shell", subject="/bin/sh", expected=name, actual=actual),)
+
+
+def assert_size(
+    target: Image | Container,
+    *,
+    compressed: str | int | None = None,
+    unpacked: str | int | None = None,
+    rootfs: str | int | None = None,
+) -> None:
+    """Fail unless each given measure of the image is within its budget.
+
+    Args:
+        target: an image, or a container, which is measured by its image.
+        compressed: the layer blobs as stored by the registry or archive; bytes, or a text such as ``"4.2 MB"``.
+        unpacked: the regular files of every layer, summed.
+        rootfs: the regular files of the flattened tree.
+
+    Raises:
+        AssertionError: a measure is over its budget, or the source cannot tell it; the message tells by how much
+            and which packages are the largest.
+        InvalidSize: a budget cannot be read.
+    """
+    __tracebackhide__ = True
+    image = image_of(target)
+    require_none(find_size(image, compressed=compressed, unpacked=unpacked, rootfs=rootfs), image)
+
+
+def assert_memory(container: Container, limit: str | int) -> None:
+    """Fail if the processes of *container* use more memory than *limit* now.
+
+    Args:
+        container: a running container.
+        limit: bytes, or a text such as ``"100 MB"``.
+
+    Raises:
+        AssertionError: the container uses more.
+        InvalidSize: *limit* cannot be read.
+        EngineError: the engine cannot tell.
+    """
+    __tracebackhide__ = True
+    require_none(find_memory(container, limit), container)
+
+
+def find_memory(container: Container, limit: str | int) -> tuple[Finding, ...]:
+    """Return a finding if *container* uses more memory than *limit*; see ``assert_memory``."""
+    allowed, used = parse_size(limit), container.memory()
+    if used <= allowed:
+        return ()
+    expected, actual = f"at most {format_size(allowed)}", f"{format_size(used)} ({used} bytes)"
+    return (Finding(check="memory", subject="memory", expected=expected, actual=actual),)
+
+
+def image_of(target: Image | Container) -> Image:
+    """Return the image itself, or the one that a container runs."""
+    image: Image = getattr(target, "image", target)
+    return image
+
+
+def _unmet(target: Target, constraint: Constraint) -> Finding | None:
+    packages = target.packages
+    found = packages.satisfying(constraint)
+    if (found is None) == constraint.conflict:
+        return None
+    if found is not None:
+        actual = f"{found.package.name} {found.package.version}"
+        hint = f"which provides {found.provide}" if found.provide else ""
+        return Finding(check="installed", subject=str(constraint), expected="absent", actual=actual, hint=hint)
+    others = packages.providers(constraint.name)
+    if others:
+        actual = ", ".join(_versioned(package) for package in others)
+        return Finding(check="installed", subject=str(constraint), expected="installed", actual=actual)
+    nearest = packages.nearest(constraint.name)
+    hint = f"nearest: {', '.join(nearest)}" if nearest else ""
+    return Finding(check="installed", subject=str(constraint), expected="installed", actual="nothing", hint=hint)
+
+
+def _versioned(package: Package) -> str:
+    return f"{package.name} {package.version}"
+
+
+def _libc(libc: Libc) -> str:
+    if libc.kind == "none":
+        return "no C library: no loader of musl or glibc"
+    version = f" {libc.version}" if libc.version else ""
+    return f"{libc.kind}{version}" + (f", {libc.loader}" if libc.loader else "")

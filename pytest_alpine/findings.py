@@ -1,0 +1,81 @@
+"""What checks find, and how it is told: expected, actual, the nearest truth, and the image it was seen in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.libc import Libc
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.release import Release
+    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.shell import Shell
+
+
+class Target(Protocol):
+    """What checks take: an image or a running container. ``str()`` names it with its platform and digest."""
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that was asked for."""
+        ...
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem."""
+        ...
+
+    @property
+    def packages(self) -> Packages:
+        """The installed packages."""
+        ...
+
+    @property
+    def world(self) -> tuple[Constraint, ...]:
+        """The constraints in ``/etc/apk/world``."""
+        ...
+
+    @property
+    def release(self) -> Release:
+        """Which Alpine this is."""
+        ...
+
+    @property
+    def libc(self) -> Libc:
+        """The C library."""
+        ...
+
+    @property
+    def shell(self) -> Shell | None:
+        """What stands behind ``/bin/sh``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that is not as it should be."""
+
+    check: str
+    """The assertion that looks for it, such as ``installed``."""
+    subject: str
+    """What it is about: a constraint, a path, a measure."""
+    expected: str
+    actual: str
+    hint: str = ""
+    """The nearest truth, or what would mend it."""
+
+    def __str__(self) -> str:
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.subject}: expected {self.expected}, found {self.actual}{hint}"
+
+
+def require_none(findings: Sequence[Finding], target: object) -> None:
+    """Raise one AssertionError that tells all *findings* and names *target*; return if there are none."""
+    __tracebackhide__ = True
+    if findings:
+        lines = [f"{target}:", *(f"  {finding}" for finding in findings)]
+        raise AssertionError("\n".join(lines))

@@ -1,0 +1,71 @@
+"""Report files by their suffix: ``.json`` for programs, ``.md`` for a job summary, ``.html`` for people."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pytest_alpine.report.grid import grid_lines
+from pytest_alpine.report.results import CellResult
+from pytest_alpine.sizes import format_size
+
+_HEADINGS: Final = ("tag", "platform", "passed", "failed", "skipped", "compressed", "emulated", "seconds")
+
+
+def write_report(path: Path, results: Iterable[CellResult]) -> None:
+    """Write *results* to *path* in the format of its suffix.
+
+    Raises:
+        KeyError: the suffix is not in ``FORMATS``.
+        OSError: *path* cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(FORMATS[path.suffix](list(results)), encoding="utf-8")
+
+
+def _json(cells: Sequence[CellResult]) -> str:
+    return json.dumps({"cells": [_document(cell) for cell in cells]}, indent=2) + "\n"
+
+
+def _document(cell: CellResult) -> dict[str, Any]:
+    return {
+        "reference": cell.reference,
+        "tag": cell.tag,
+        "platform": cell.platform,
+        "published": cell.published,
+        "emulated": cell.emulated,
+        "digest": cell.digest,
+        "compressed_bytes": cell.compressed,
+        "rootfs_bytes": cell.rootfs,
+        "seconds": round(cell.duration, 3),
+        "tests": cell.outcomes,
+    }
+
+
+def _markdown(cells: Sequence[CellResult]) -> str:
+    lines = ["# Alpine images", "", f"| {' | '.join(_HEADINGS)} |", "|---" * len(_HEADINGS) + "|"]
+    lines += [f"| {' | '.join(text.replace('|', chr(92) + '|') for text in _row(cell))} |" for cell in cells]
+    return "\n".join(lines) + "\n"
+
+
+def _html(cells: Sequence[CellResult]) -> str:
+    head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
+    rows = "\n".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(cell)) + "</tr>" for cell in cells)
+    grid = html.escape("\n".join(grid_lines(cells)))
+    style = "body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}"
+    title = "<!doctype html><html lang=en><meta charset=utf-8><title>Alpine images</title>"
+    return f"{title}<style>{style}</style><pre>{grid}</pre>\n<table><tr>{head}</tr>\n{rows}\n</table></html>\n"
+
+
+def _row(cell: CellResult) -> list[str]:
+    size = "" if cell.compressed is None else format_size(cell.compressed)
+    emulated = {None: "", True: "yes", False: "no"}[cell.emulated]
+    counts = [str(cell.count("passed")), str(cell.count("failed")), str(cell.count("skipped"))]
+    return [cell.tag, cell.platform, *counts, size if cell.published else "not published", emulated, f"{cell.duration:.2f}"]
+
+
+FORMATS: Final[dict[str, Callable[[Sequence[CellResult]], str]]] = {".json": _json, ".md": _markdown, ".html": _html}
+"""Suffix and how to render it."""

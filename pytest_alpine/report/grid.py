@@ -1,0 +1,51 @@
+"""The tag x platform grid as lines of text: one row per tag, one column per platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from pytest_alpine.platforms import PLATFORMS, Platform
+from pytest_alpine.report.results import CellResult
+from pytest_alpine.sizes import format_size
+
+_NOT_PUBLISHED: Final = "-"
+_LEGEND: Final = "~ emulated   - not published   sizes: compressed layers, else files of the root filesystem"
+
+
+def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
+    """Yield the lines of the grid; nothing where there are no cells."""
+    cells = list(results)
+    if not cells:
+        return
+    columns = sorted({cell.platform for cell in cells}, key=_order)
+    table = [["", *(Platform.parse(column).slug for column in columns)]]
+    for tag in dict.fromkeys((cell.reference, cell.tag) for cell in cells):
+        row = {cell.platform: _texts(cell) for cell in cells if (cell.reference, cell.tag) == tag}
+        height = max(map(len, row.values()))
+        for line in range(height):
+            label = tag[1] if line == 0 else ""
+            table.append([label, *(_line(row.get(column, []), line) for column in columns)])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line_cells in table:
+        yield "  ".join(text.ljust(width) for text, width in zip(line_cells, widths, strict=True)).rstrip()
+    yield _LEGEND
+
+
+def _order(platform: str) -> int:
+    parsed = Platform.parse(platform)
+    return PLATFORMS.index(parsed) if parsed in PLATFORMS else len(PLATFORMS)
+
+
+def _line(texts: Sequence[str], line: int) -> str:
+    return texts[line] if line < len(texts) else ""
+
+
+def _texts(cell: CellResult) -> list[str]:
+    if not cell.published:
+        return [_NOT_PUBLISHED]
+    mark = "~" if cell.emulated else ""
+    counts = (("failed", "FAILED"), ("passed", "passed"), ("skipped", "skipped"))
+    texts = [f"{cell.count(outcome)} {word}{mark}" for outcome, word in counts if cell.count(outcome)]  # type: ignore[arg-type]
+    size = cell.compressed if cell.compressed is not None else cell.rootfs
+    return [*texts, *([format_size(size)] if size is not None else [])]

@@ -1,0 +1,77 @@
+"""Results per cell, collected from the reports of tests, wherever they ran."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellNote:
+    """What one test's report tells of its cell; travels between processes as a plain dictionary."""
+
+    tag: str
+    platform: str
+    reference: str
+    published: bool = True
+    emulated: bool | None = None
+    """None where no container ran."""
+    digest: str | None = None
+    compressed: int | None = None
+    rootfs: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the note as plain values."""
+        return asdict(self)
+
+
+@dataclass(kw_only=True, slots=True)
+class CellResult:
+    """What became of one cell."""
+
+    tag: str
+    platform: str
+    reference: str = ""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """Test id and outcome."""
+    duration: float = 0.0
+    """Seconds over all phases of its tests."""
+    published: bool = True
+    emulated: bool | None = None
+    digest: str | None = None
+    compressed: int | None = None
+    rootfs: int | None = None
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many tests ended so."""
+        return sum(value == outcome for value in self.outcomes.values())
+
+
+class Results:
+    """All cells of a run, in the order of their first report."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str, str], CellResult] = {}
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator of CellResult
+        return iter(self._cells.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._cells)
+
+    def add(self, note: dict[str, Any], test: str, phase: str, outcome: Outcome, duration: float) -> None:
+        """Count one report: the worst outcome of a test's phases is the test's."""
+        key = (note["reference"], note["tag"], note["platform"])
+        if key not in self._cells:
+            self._cells[key] = CellResult(tag=note["tag"], platform=note["platform"], reference=note["reference"])
+        cell = self._cells[key]
+        cell.duration += duration
+        if phase == "call" or outcome != "passed":
+            if cell.outcomes.get(test) != "failed":
+                cell.outcomes[test] = outcome
+        for name in ("emulated", "digest", "compressed", "rootfs"):
+            if note[name] is not None:
+                setattr(cell, name, note[name])
+        cell.published = cell.published and note["published"]
