@@ -1,0 +1,162 @@
+"""Test Alpine Linux container images with pytest: facts read from the layers, containers on every platform."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Package, Packages
+    from pytest_alpine.apk.version import Version
+    from pytest_alpine.assertions import (
+        assert_installed,
+        assert_memory,
+        assert_musl,
+        assert_shell,
+        assert_size,
+        find_installed,
+        find_memory,
+        find_musl,
+        find_shell,
+    )
+    from pytest_alpine.budget import find_size, sizes_by_package
+    from pytest_alpine.engine.base import CommandResult, Container, Engine
+    from pytest_alpine.errors import (
+        AlpineError,
+        CommandTimeout,
+        ContainerStartError,
+        DatabaseError,
+        DigestMismatch,
+        EngineError,
+        EngineUnavailable,
+        FileNotInImage,
+        ImageError,
+        ImageNotFound,
+        InvalidConstraint,
+        InvalidPlatform,
+        InvalidReference,
+        InvalidSize,
+        InvalidVersion,
+        MalformedImage,
+        PlatformNotFound,
+        PlatformNotRunnable,
+        StoreError,
+    )
+    from pytest_alpine.findings import Finding
+    from pytest_alpine.image.image import Image, Size
+    from pytest_alpine.image.open import open_image, published_platforms
+    from pytest_alpine.matrix import Cell
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.reference import Reference
+    from pytest_alpine.rootfs import Entry, RootFS
+
+# Loaded when first used, so that a suite which has the plugin installed and does not use it pays nothing.
+_HOMES: Final = {
+    "apk.constraint": ("Constraint",),
+    "apk.package": ("Package", "Packages"),
+    "apk.version": ("Version",),
+    "assertions": (
+        "assert_installed",
+        "assert_memory",
+        "assert_musl",
+        "assert_shell",
+        "assert_size",
+        "find_installed",
+        "find_memory",
+        "find_musl",
+        "find_shell",
+    ),
+    "budget": ("find_size", "sizes_by_package"),
+    "engine.base": ("CommandResult", "Container", "Engine"),
+    "errors": (
+        "AlpineError",
+        "CommandTimeout",
+        "ContainerStartError",
+        "DatabaseError",
+        "DigestMismatch",
+        "EngineError",
+        "EngineUnavailable",
+        "FileNotInImage",
+        "ImageError",
+        "ImageNotFound",
+        "InvalidConstraint",
+        "InvalidPlatform",
+        "InvalidReference",
+        "InvalidSize",
+        "InvalidVersion",
+        "MalformedImage",
+        "PlatformNotFound",
+        "PlatformNotRunnable",
+        "StoreError",
+    ),
+    "findings": ("Finding",),
+    "image.image": ("Image", "Size"),
+    "image.open": ("open_image", "published_platforms"),
+    "matrix": ("Cell",),
+    "platforms": ("Platform",),
+    "reference": ("Reference",),
+    "rootfs": ("Entry", "RootFS"),
+}
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlpineError",
+    "Cell",
+    "CommandResult",
+    "CommandTimeout",
+    "Constraint",
+    "Container",
+    "ContainerStartError",
+    "DatabaseError",
+    "DigestMismatch",
+    "Engine",
+    "EngineError",
+    "EngineUnavailable",
+    "Entry",
+    "FileNotInImage",
+    "Finding",
+    "Image",
+    "ImageError",
+    "ImageNotFound",
+    "InvalidConstraint",
+    "InvalidPlatform",
+    "InvalidReference",
+    "InvalidSize",
+    "InvalidVersion",
+    "MalformedImage",
+    "Package",
+    "Packages",
+    "Platform",
+    "PlatformNotFound",
+    "PlatformNotRunnable",
+    "Reference",
+    "RootFS",
+    "Size",
+    "StoreError",
+    "Version",
+    "assert_installed",
+    "assert_memory",
+    "assert_musl",
+    "assert_shell",
+    "assert_size",
+    "find_installed",
+    "find_memory",
+    "find_musl",
+    "find_shell",
+    "find_size",
+    "open_image",
+    "published_platforms",
+    "sizes_by_package",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,158 @@
+"""The options: command line, ini file and marker, and what they mean together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from pytest_alpine.errors import AlpineError
+from pytest_alpine.matrix import Cell, Declaration, cells, check, split_list
+from pytest_alpine.reference import TAG_FIELD, Reference
+
+DEFAULT_IMAGE: Final = "alpine"
+ENGINES: Final = ("auto", "docker", "none")
+PULLS: Final = ("missing", "always", "never")
+MISSING: Final = ("fail", "skip")
+REPORTS: Final = (".html", ".json", ".md")
+
+# name, metavar, ini type, help. A leading + marks options that may be repeated and hold commas.
+_OPTIONS: Final = (
+    ("image", "REF", "alpine_image", "string", "the image under test, {tag} filled from the matrix (default: alpine)"),
+    ("+tag", "TAG", "alpine_tags", "args", "tags to test (default: latest)"),
+    ("+platform", "P", "alpine_platforms", "args", "platforms to test: native, all, or names (default: native)"),
+    ("engine", "E", "alpine_engine", "string", "what runs containers: auto, docker, none (default: auto)"),
+    ("pull", "P", "alpine_pull", "string", "when images are fetched: missing, always, never (default: missing)"),
+    ("missing", "M", "alpine_missing", "string", "an absent engine, emulator or platform: fail or skip (default: fail)"),
+    ("+report", "FILE", "alpine_reports", "args", "write a report: .json, .html or .md by suffix"),
+    ("sizes", "FILE", "alpine_sizes", "string", "the size ledger to hold images against"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What the command line and the ini file say."""
+
+    chosen: Declaration
+    ini: Declaration
+    engine: str
+    pull: str
+    missing: str
+    reports: tuple[Path, ...]
+    sizes: Path | None
+    update_sizes: bool
+    keep: bool
+
+    @property
+    def used(self) -> bool:
+        """Whether the command line names a matrix: then the suite is about images for sure."""
+        return self.chosen != Declaration()
+
+    def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
+        """Return the cells of a test that carries *marker*.
+
+        Raises:
+            AlpineError: the marker, the ini file or the command line cannot be read.
+        """
+        return cells(self.chosen, None if marker is None else _marked(marker), self.ini)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add every option of the plugin, and the ini name of each."""
+    group = parser.getgroup("alpine", "Alpine Linux images")
+    for name, metavar, ini, kind, text in _OPTIONS:
+        option = f"--alpine-{name.removeprefix('+')}"
+        action = "append" if name.startswith("+") else "store"
+        group.addoption(option, action=action, metavar=metavar, default=None, help=text)
+        parser.addini(ini, f"{text}; see {option}", type="args" if kind == "args" else "string", default=None)
+    group.addoption("--alpine-update-sizes", action="store_true", help="rewrite the size ledger")
+    group.addoption("--alpine-keep", action="store_true", help="leave the containers of failed tests running")
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Return what *config* says.
+
+    Raises:
+        pytest.UsageError: an option has a value that it cannot have; the message names those it can.
+    """
+    sizes = _one(config, "sizes", "alpine_sizes", "")
+    settings = Settings(
+        chosen=Declaration(
+            image=config.getoption("alpine_image"),
+            tags=_words(config.getoption("alpine_tag")),
+            platforms=_words(config.getoption("alpine_platform")),
+        ),
+        ini=Declaration(
+            image=config.getini("alpine_image") or DEFAULT_IMAGE,
+            tags=_words(config.getini("alpine_tags")),
+            platforms=_words(config.getini("alpine_platforms")),
+        ),
+        engine=_choice(config, "engine", ENGINES),
+        pull=_choice(config, "pull", PULLS),
+        missing=_choice(config, "missing", MISSING),
+        reports=_reports(config),
+        sizes=config.rootpath / sizes if sizes else None,
+        update_sizes=config.getoption("alpine_update_sizes"),
+        keep=config.getoption("alpine_keep"),
+    )
+    if settings.update_sizes and settings.sizes is None:
+        raise pytest.UsageError("--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE or alpine_sizes")
+    _check_declarations(settings)
+    return settings
+
+
+def _check_declarations(settings: Settings) -> None:
+    for origin, declared in (("the command line", settings.chosen.over(settings.ini)), ("the ini file", settings.ini)):
+        try:
+            check(declared)
+        except AlpineError as error:
+            raise pytest.UsageError(f"pytest-alpine, {origin}: {error}") from error
+    image = settings.chosen.over(settings.ini).image or ""
+    if settings.chosen.tags is not None and TAG_FIELD not in image:
+        own = Reference.parse(image)
+        if own.tag or own.digest:
+            raise pytest.UsageError(
+                f"--alpine-tag: the image {image!r} has a tag of its own; write {{tag}} in its place, or leave it out"
+            )
+
+
+def _marked(marker: pytest.Mark) -> Declaration:
+    unknown = set(marker.kwargs) - {"tags", "platforms", "image"}
+    if marker.args or unknown:
+        what = f"unknown argument {sorted(unknown)[0]!r}" if unknown else "a positional argument"
+        raise AlpineError(f"@pytest.mark.alpine: {what} (expected tags=, platforms=, image=)")
+    return Declaration(
+        image=marker.kwargs.get("image"),
+        tags=_several(marker.kwargs.get("tags")),
+        platforms=_several(marker.kwargs.get("platforms")),
+    )
+
+
+def _several(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return None if value is None else split_list([value] if isinstance(value, str) else value)
+
+
+def _words(values: list[str] | None) -> tuple[str, ...] | None:
+    return split_list(values) if values else None
+
+
+def _one(config: pytest.Config, name: str, ini: str, default: str) -> str:
+    value: str | None = config.getoption(f"alpine_{name}")
+    return value or config.getini(ini) or default
+
+
+def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
+    value = _one(config, name, f"alpine_{name}", choices[0])
+    if value not in choices:
+        raise pytest.UsageError(f"--alpine-{name}={value}: unknown {name}; try one of {', '.join(choices)}")
+    return value
+
+
+def _reports(config: pytest.Config) -> tuple[Path, ...]:
+    paths = [Path(word) for word in split_list(config.getoption("alpine_report") or config.getini("alpine_reports") or ())]
+    for path in paths:
+        if path.suffix not in REPORTS:
+            raise pytest.UsageError(f"--alpine-report={path}: unknown format; try one of {', '.join(REPORTS)}")
+    return tuple(config.rootpath / path for path in paths)

@@ -1,0 +1,156 @@
+"""The pytest plugin: hooks of a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_alpine import fixtures as _fixtures
+from pytest_alpine.errors import AlpineError
+from pytest_alpine.options import add_options, read_settings
+from pytest_alpine.session import AlpineSession, alpine_key, cell_of, failed_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+alpine_build = _fixtures.alpine_build
+alpine_cell = _fixtures.alpine_cell
+alpine_container = _fixtures.alpine_container
+alpine_container_per_test = _fixtures.alpine_container_per_test
+alpine_engine = _fixtures.alpine_engine
+alpine_host = _fixtures.alpine_host
+alpine_image = _fixtures.alpine_image
+
+_MARKER = "alpine(tags=..., platforms=..., image=...): the test's own matrix of tags and platforms, and its image"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """With ``-n`` and no ``--dist``, keep the tests of a cell on one worker, so that its container starts once."""
+    if config.getoption("numprocesses", None) and config.getoption("dist", None) == "no":
+        config.option.dist = "loadgroup"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, and make the state of this process."""
+    config.addinivalue_line("markers", _MARKER)
+    config.stash[alpine_key] = AlpineSession(read_settings(config), _speaker(config))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what is still running, however the run ended."""
+    if alpine_key in config.stash:
+        config.stash[alpine_key].close()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is under test, and what runs it."""
+    from pytest_alpine.report.header import header_lines
+
+    return header_lines(config.stash[alpine_key].settings)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once per cell of its matrix."""
+    if "alpine_cell" not in metafunc.fixturenames:
+        return
+    settings = metafunc.config.stash[alpine_key].settings
+    try:
+        cells = settings.cells(metafunc.definition.get_closest_marker("alpine"))
+    except AlpineError as error:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
+    params = [pytest.param(cell, id=cell.id, marks=pytest.mark.xdist_group(cell.id)) for cell in cells]
+    metafunc.parametrize("alpine_cell", params, indirect=True, scope="session")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the first containers; xdist's controller and a listing run no tests."""
+    config = session.config
+    if config.option.collectonly or config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        return
+    alpine = config.stash[alpine_key]
+    alpine.expect(session.items)
+    if not hasattr(config, "workerinput"):  # a worker learns one by one which of the tests are its own
+        alpine.start_ahead()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note in the report which cell it is of."""
+    report = yield
+    cell = cell_of(item)
+    if cell is not None:
+        alpine = item.config.stash[alpine_key]
+        if report.failed:
+            item.stash[failed_key] = True
+            alpine.keep_shared(item)
+        report.alpine_cell = alpine.note(cell)  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let go of a cell's container after its last test."""
+    result = yield
+    item.config.stash[alpine_key].finished(item)
+    return result
+
+
+class ReportCollector:
+    """Collects the reports of all workers where the terminal is."""
+
+    def __init__(self, session: AlpineSession) -> None:
+        self._session = session
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a report for its cell."""
+        note: dict[str, Any] | None = getattr(report, "alpine_cell", None)
+        if note is not None:
+            self._session.results.add(note, report.nodeid, report.when or "", report.outcome, report.duration)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Collect results where the terminal is: in the only process, or in xdist's controller."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(ReportCollector(session.config.stash[alpine_key]), "alpine-results")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the containers, hold the sizes against the ledger, and write the report files."""
+    alpine = session.config.stash[alpine_key]
+    alpine.close()
+    if not hasattr(session.config, "workerinput"):
+        from pytest_alpine.report.files import write_report
+
+        for path in alpine.settings.reports:
+            write_report(path, alpine.results)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the tag x platform grid, and the containers that were kept."""
+    alpine = terminalreporter.config.stash[alpine_key]
+    if not alpine.results:
+        return
+    from pytest_alpine.report.grid import grid_lines
+
+    terminalreporter.section("alpine: tag x platform")
+    for line in [*grid_lines(alpine.results), *alpine.kept]:
+        terminalreporter.line(line)
+
+
+def _speaker(config: pytest.Config) -> Any:  # noqa: ANN401 - a function of one text
+    """Return what tells the user of long steps: a line on a terminal, nothing in a log or a worker."""
+
+    def say(text: str) -> None:
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and terminal.isatty:
+            terminal.rewrite(f"alpine: {text}", erase=True)
+
+    return say

@@ -1,0 +1,39 @@
+"""The lines at the head of a run: what is under test, and what will run it. Made without asking any daemon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from pytest_alpine.matrix import Declaration
+
+
+class HeaderSettings(Protocol):
+    """What the header shows."""
+
+    @property
+    def chosen(self) -> Declaration:
+        """The command line's word."""
+        ...
+
+    @property
+    def ini(self) -> Declaration:
+        """The ini file's word."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """The engine that was asked for."""
+        ...
+
+
+def header_lines(settings: HeaderSettings) -> list[str]:
+    """Return the header of a run with these *settings*."""
+    declared = settings.chosen.over(settings.ini)
+    tags = ", ".join(declared.tags) if declared.tags else "latest (it moves: --alpine-tag pins it)"
+    platforms = ", ".join(
+        f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
+    )
+    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}, engine {settings.engine}"]

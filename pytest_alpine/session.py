@@ -1,0 +1,190 @@
+"""What one pytest process knows of the run: settings, images, the engine, containers, results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+from pytest_alpine.matrix import Cell
+from pytest_alpine.report.results import CellNote, Results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.engine.pool import ContainerPool
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.image.store import Store
+    from pytest_alpine.options import Settings
+
+_SHARED_CONTAINER = "alpine_container"
+
+
+class AlpineSession:
+    """The state of the plugin in one process; images and containers are made when first asked for."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.results = Results()
+        self._say = say
+        self._images: dict[Cell, Image] = {}
+        self._waiting: Counter[Cell] = Counter()
+        self._unpublished: set[Cell] = set()
+        self._emulated: dict[Cell, bool] = {}
+        self.kept: list[str] = []
+
+    @cached_property
+    def store(self) -> Store:
+        """The local store."""
+        from pytest_alpine.image.store import Store
+
+        return Store.default(pull=self.settings.pull, say=self._say)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine that ``--alpine-engine`` chooses; what dead runs left is removed from it.
+
+        Raises:
+            EngineUnavailable: no engine answers.
+        """
+        from pytest_alpine.engine.select import select_engine
+
+        engine = select_engine(self.settings.engine)
+        engine.sweep()
+        return engine
+
+    @cached_property
+    def containers(self) -> ContainerPool[Cell]:
+        """The running containers, one per cell."""
+        from pytest_alpine.engine.pool import ContainerPool
+
+        return ContainerPool(self._start)
+
+    def image(self, cell: Cell) -> Image:
+        """Return the image of *cell*, opened once.
+
+        Raises:
+            AlpineError: it cannot be had.
+        """
+        if cell not in self._images:
+            from pytest_alpine.image.open import open_image
+
+            try:
+                self._images[cell] = open_image(cell.reference, cell.platform, store=self.store)
+            except PlatformNotFound:
+                self._unpublished.add(cell)
+                raise
+        return self._images[cell]
+
+    def expect(self, items: Sequence[pytest.Item]) -> None:
+        """Note which cells the tests *items* need, and start the first containers if they run in this process."""
+        users = [cell for item in items if (cell := cell_of(item)) and _SHARED_CONTAINER in fixtures_of(item)]
+        self._waiting = Counter(users)
+
+    def start_ahead(self) -> None:
+        """Start the first of the containers that are waited for."""
+        if self._waiting and self.settings.engine != "none":
+            self.containers.expect(self._waiting)
+
+    def finished(self, item: pytest.Item) -> None:
+        """Stop the container of *item*'s cell after the last test that shares it."""
+        cell = cell_of(item)
+        if cell is None or cell not in self._waiting or _SHARED_CONTAINER not in fixtures_of(item):
+            return
+        self._waiting[cell] -= 1
+        if not self._waiting[cell] and "containers" in self.__dict__:
+            self.containers.release(cell)
+
+    def keeps(self, item: pytest.Item, container: Container) -> bool:
+        """Whether *container* stays for a look because *item* failed; notes how to enter it."""
+        if not (self.settings.keep and item.stash.get(failed_key, False)):
+            return False
+        self.kept.append(f"{item.nodeid}: {container.enter_command}")
+        return True
+
+    def keep_shared(self, item: pytest.Item) -> None:
+        """Take the shared container of a failed *item* out of the pool when it is to be kept."""
+        cell = cell_of(item)
+        if cell is not None and self.settings.keep and _SHARED_CONTAINER in fixtures_of(item):
+            container = item.funcargs.get(_SHARED_CONTAINER)  # type: ignore[attr-defined]
+            if container is not None and self.keeps(item, container):
+                self.containers.forget(cell)
+
+    def note(self, cell: Cell) -> dict[str, Any]:
+        """Return what a report tells of *cell*."""
+        image = self._images.get(cell)
+        size = _size(image)
+        return CellNote(
+            tag=cell.tag,
+            platform=str(cell.platform),
+            reference=str(cell.reference),
+            published=cell not in self._unpublished,
+            emulated=self._emulated.get(cell),
+            digest=image.digest if image else None,
+            compressed=size[0],
+            rootfs=size[1],
+        ).to_json()
+
+    def close(self) -> None:
+        """Stop all containers and let go of the engine."""
+        if "containers" in self.__dict__:
+            self.containers.close()
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    def _start(self, cell: Cell) -> Container:
+        container = self.engine.start(self.image(cell))
+        self._emulated[cell] = container.emulated
+        return container
+
+
+alpine_key = pytest.StashKey[AlpineSession]()
+failed_key = pytest.StashKey[bool]()
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """Return the cell that *item* tests, or None."""
+    callspec = getattr(item, "callspec", None)
+    cell = callspec.params.get("alpine_cell") if callspec else None
+    return cell if isinstance(cell, Cell) else None
+
+
+def fixtures_of(item: pytest.Item) -> Sequence[str]:
+    """Return the names of the fixtures that *item* uses."""
+    return getattr(item, "fixturenames", ())
+
+
+@contextmanager
+def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
+    """Turn errors into a failure or a skip, with the message alone: the stack of a plugin helps nobody."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except PlatformNotFound as error:
+        _end(str(error), skip=settings.missing == "skip" or (cell is not None and not cell.declared))
+    except (EngineUnavailable, PlatformNotRunnable) as error:
+        _end(f"{error} (--alpine-missing=skip skips such tests)", skip=settings.missing == "skip")
+    except AlpineError as error:
+        _end(f"{cell}: {error}" if cell else str(error), skip=False)
+
+
+def _end(message: str, *, skip: bool) -> None:
+    __tracebackhide__ = True
+    if skip:
+        pytest.skip(message)
+    pytest.fail(message, pytrace=False)
+
+
+def _size(image: Image | None) -> tuple[int | None, int | None]:
+    if image is None:
+        return None, None
+    try:
+        return image.size.compressed, image.size.rootfs
+    except AlpineError:  # the test that needs it tells what is wrong
+        return None, None
