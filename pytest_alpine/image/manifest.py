@@ -6,13 +6,15 @@ https://distribution.github.io/distribution/spec/manifest-v2-2/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import MalformedImage
 from pytest_alpine.image.document import checked_digest, field, parse_json
 from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

@@ -8,7 +8,6 @@ store, and a process that dies leaves no half of anything.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,9 +19,10 @@ from typing import IO, Any, Final
 
 from filelock import FileLock
 
-from pytest_alpine.errors import DigestMismatch, MalformedImage, StoreError
+from pytest_alpine.errors import MalformedImage, StoreError
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
+from pytest_alpine.image.document import check_digest
 from pytest_alpine.image.source import ByteStream, Layer
 from pytest_alpine.layers import Changeset, read_changeset
 
@@ -149,8 +149,8 @@ class Store:
                         output.write(chunk)
             while counted.read(_CHUNK):  # padding after the compressed data belongs to the blob too
                 pass
-        _check(layer.where, "digest", layer.digest, counted.digest())
-        _check(layer.where, "diff ID", layer.diff_id, content.digest())
+        check_digest(layer.where, "digest", layer.digest, counted.digest())
+        check_digest(layer.where, "diff ID", layer.diff_id, content.digest())
         return content.digest()
 
     def _keep(self, layer: Layer, diff_id: str, part: Path, changeset: Changeset) -> None:
@@ -211,13 +211,6 @@ class _Hashing:
         return f"{self._algorithm}:{self._hash.hexdigest()}"
 
 
-def _check(where: str, what: str, expected: str | None, actual: str) -> None:
-    if expected is not None and expected != actual:
-        raise DigestMismatch(
-            f"{where}: the {what} is {actual}, expected {expected}: the bytes were damaged or replaced on their way"
-        )
-
-
 @contextmanager
 def _store_errors(path: Path) -> Iterator[None]:
     try:
@@ -226,18 +219,3 @@ def _store_errors(path: Path) -> Iterator[None]:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}; free some space, or set {CACHE_VARIABLE} to another folder"
         ) from error
-
-
-def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """Return the JSON object in *data*.
-
-    Raises:
-        MalformedImage: *data* is no JSON object; the message begins with *where*.
-    """
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise MalformedImage(f"{where}: not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise MalformedImage(f"{where}: a JSON {type(value).__name__} (expected an object)")
-    return value
