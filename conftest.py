@@ -1,0 +1,29 @@
+"""Lets the tests and examples of this repository read Alpine from the mirror beside it, where there is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", HERE.parent / "shared" / "alpine"))
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose where ``alpine`` comes from: the mirror's folder, else what the test bed found, else the registry."""
+    if config.getoption("alpine_image") is None and (mirror := _mirror()):
+        config.option.alpine_image = f"minirootfs:{os.path.relpath(mirror)}"
+
+
+def _mirror() -> Path | None:
+    if MIRROR.is_dir():
+        return MIRROR
+    from tests.testbed import Testbed
+
+    bed = Testbed.current()
+    return None if bed is None or bed.official else bed.mirror
