@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.layers import Changeset, HardLink
 from pytest_alpine.rootfs import Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Raised with every change of what is kept; a file of another format is read anew from its layer.
 _FORMAT: Final = 1
@@ -36,7 +38,7 @@ def load_changeset(path: Path, tar: Path) -> Changeset | None:
             removed=frozenset(document["removed"]),
             opaque=frozenset(document["opaque"]),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
+from pytest_alpine.errors import PlatformNotFound
 from pytest_alpine.image.image import Image
 from pytest_alpine.image.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 
 if TYPE_CHECKING:
-    from pytest_alpine.image.source import Transport
+    from pytest_alpine.image.source import ImageSource, Transport
 
 # Loaded when first used: most suites need one of them, and some bring heavy libraries.
 _TRANSPORTS: Final = {
@@ -37,7 +38,7 @@ def open_image(
 
     Args:
         reference: a name (``alpine:3.22``) or a transport and what it takes (``oci-archive:app.tar``).
-        platform: any spelling of a platform; the machine's own when None.
+        platform: any spelling of a platform. When None: the machine's own, or else the only one that is published.
         store: where layers are kept; the user's cache folder when None.
 
     Raises:
@@ -48,9 +49,10 @@ def open_image(
         ImageError: the image cannot be fetched, or breaks its specification.
     """
     named = Reference.parse(reference) if isinstance(reference, str) else reference
-    wanted = Platform.parse(platform) if isinstance(platform, str) else platform or Platform.native()
+    wanted = Platform.parse(platform) if isinstance(platform, str) else platform
     kept = store or Store.default()
-    return Image(transport(named).open_source(named, wanted, kept), kept)
+    source = _native_or_only(named, kept) if wanted is None else transport(named).open_source(named, wanted, kept)
+    return Image(source, kept)
 
 
 def published_platforms(reference: str | Reference, *, store: Store | None = None) -> tuple[Platform, ...]:
@@ -63,3 +65,14 @@ def published_platforms(reference: str | Reference, *, store: Store | None = Non
     """
     named = Reference.parse(reference) if isinstance(reference, str) else reference
     return transport(named).published(named, store or Store.default())
+
+
+def _native_or_only(reference: Reference, store: Store) -> ImageSource:
+    place = transport(reference)
+    try:
+        return place.open_source(reference, Platform.native(), store)
+    except PlatformNotFound:
+        published = place.published(reference, store)
+        if len(published) != 1:
+            raise
+        return place.open_source(reference, published[0], store)

@@ -7,29 +7,34 @@ store, and a process that dies leaves no half of anything.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from pytest_alpine.errors import MalformedImage, StoreError
+from pytest_alpine.errors import ImageNotFound, MalformedImage
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
-from pytest_alpine.image.document import check_digest
-from pytest_alpine.image.source import ByteStream, Layer
+from pytest_alpine.image.document import check_digest, checked_digest, digest_of
+from pytest_alpine.image.hashing import Hashing
+from pytest_alpine.image.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
 from pytest_alpine.layers import Changeset, read_changeset
 
-CACHE_VARIABLE: Final = "PYTEST_ALPINE_CACHE"
-"""The environment variable that moves the store."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-_CHUNK: Final = 1 << 20
+    from pytest_alpine.image.source import Layer
+
+Pull = Literal["missing", "always", "never"]
+"""When sources use the network: for what the store lacks, to look every tag up anew, or not at all."""
+Progress = Callable[[str], None]
+"""Is told what takes a while, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
+
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,19 +47,36 @@ class StoredLayer:
     changeset: Changeset
 
 
+def silent(_: str) -> None:
+    """Report no progress."""
+
+
 class Store:
     """A folder of layers and documents, shared by any number of processes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, pull: Pull = "missing", progress: Progress = silent) -> None:
+        """Keep everything below *root*, which is made when it is first written to.
+
+        Args:
+            root: the folder.
+            pull: when the sources that read through this store use the network. ``missing``: tags are looked up,
+                what the store lacks is fetched, and while the place cannot be reached a tag means what it meant last.
+                ``always``: the same, but a tag that cannot be looked up is an error. ``never``: tags mean what they
+                meant last, and what the store lacks is an error.
+            progress: is told what takes a while.
+        """
         self.root = root
+        self.pull = pull
+        self.progress = progress
 
     @classmethod
-    def default(cls) -> Store:
+    def default(cls, *, pull: Pull = "missing", progress: Progress = silent) -> Store:
         """Return the store in the user's cache folder, or where ``PYTEST_ALPINE_CACHE`` says."""
         import platformdirs
 
         chosen = os.environ.get(CACHE_VARIABLE)
-        return cls(Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine"))
+        root = Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine")
+        return cls(root, pull=pull, progress=progress)
 
     def document(self, digest: str) -> bytes | None:
         """Return the manifest or configuration with this *digest*, or None where the store has none."""
@@ -62,21 +84,35 @@ class Store:
             data = self._path("documents", digest).read_bytes()
         except OSError:
             return None
-        algorithm, _, expected = digest.partition(":")
         # A document is small: checking it costs less than explaining a damaged one.
-        return data if hashlib.new(algorithm, data).hexdigest() == expected else None
+        return data if digest_of(data, digest.partition(":")[0]) == digest else None
 
-    def add_document(self, data: bytes) -> str:
-        """Keep a manifest or configuration and return its SHA-256 digest.
+    def add_document(self, data: bytes, algorithm: str = "sha256") -> str:
+        """Keep a manifest or configuration and return its digest.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        digest = digest_of(data, algorithm)
         if self.document(digest) is None:
-            with self._writing(self._path("documents", digest)) as stream:
-                stream.write(data)
+            self._write(self._path("documents", digest), data)
         return digest
+
+    def recall(self, name: str) -> str | None:
+        """Return what was last remembered of *name*, for example the digest that a tag led to."""
+        try:
+            return self._path("names", digest_of(name.encode())).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep *text* as what is known of *name*.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self.recall(name) != text:
+            self._write(self._path("names", digest_of(name.encode())), text.encode())
 
     def layer(self, layer: Layer) -> StoredLayer:
         """Return *layer* from the store; where it is missing, it is read from its source first, by one process only.
@@ -92,32 +128,62 @@ class Store:
             raise MalformedImage(f"{layer.where}: neither digest nor diff ID is known")
         found = self._find(layer)
         if found is None:
-            with self.lock(key):
+            with self.lock(key, waiting=f"waiting for another process that reads {layer.where}"):
                 found = self._find(layer) or self._fetch(layer)
         return found
+
+    def diff_id(self, layer: Layer) -> str:
+        """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
+        known = layer.diff_id or self._known_diff_id(layer.digest)
+        return known if known and self.has(known) else self.layer(layer).diff_id
 
     def has(self, diff_id: str) -> bool:
         """Whether the layer with this *diff_id* is in the store."""
         return self._path("layers", diff_id, ".json").exists() and self._path("layers", diff_id, ".tar").exists()
 
-    def lock(self, key: str) -> AbstractContextManager[Any]:
-        """Return a lock for *key* among all processes that share the store; its file is never unlinked."""
-        path = self._path("locks", key if ":" in key else f"name:{hashlib.sha256(key.encode()).hexdigest()}")
-        with _store_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(path)
+    @contextmanager
+    def lock(self, key: str, *, waiting: str = "") -> Iterator[None]:
+        """Hold the lock for *key* among all processes that share the store; its file is never unlinked.
+
+        Args:
+            key: a digest, or any other text.
+            waiting: told as progress where another process holds it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        path = self._path("locks", digest_of(key.encode()))
+        with ExitStack() as stack:
+            with store_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    stack.enter_context(FileLock(path).acquire(timeout=0))
+                except Timeout:
+                    if waiting:
+                        self.progress(waiting)
+                    stack.enter_context(FileLock(path))
+            yield
 
     def _path(self, kind: str, digest: str, suffix: str = "") -> Path:
-        algorithm, _, value = digest.partition(":")
+        algorithm, _, value = checked_digest(digest, str(self.root)).partition(":")
         return self.root / kind / algorithm / f"{value}{suffix}"
 
+    def _write(self, path: Path, data: bytes) -> None:
+        with incoming_file(self.root / "incoming") as incoming:
+            with store_errors(path):
+                incoming.stream.write(data)
+            incoming.keep(path)
+
+    def _known_diff_id(self, digest: str | None) -> str | None:
+        if digest is None:
+            return None
+        try:
+            return checked_digest(self._path("diff-ids", digest).read_text("ascii"), digest)
+        except (OSError, UnicodeDecodeError, MalformedImage):
+            return None
+
     def _find(self, layer: Layer) -> StoredLayer | None:
-        diff_id = layer.diff_id
-        if diff_id is None and layer.digest is not None:
-            try:
-                diff_id = self._path("diff-ids", layer.digest).read_text()
-            except OSError:
-                return None
+        diff_id = layer.diff_id or self._known_diff_id(layer.digest)
         if diff_id is None:
             return None
         tar = self._path("layers", diff_id, ".tar")
@@ -125,97 +191,54 @@ class Store:
         return None if changeset is None else StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
 
     def _fetch(self, layer: Layer) -> StoredLayer:
-        incoming = self.root / "incoming"
-        with _store_errors(incoming):
-            incoming.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=incoming, suffix=".tar", delete=False) as plain:
-            part = Path(plain.name)
-        try:
-            diff_id = self._unpack(layer, part)
-            changeset = read_changeset(part, layer.where)
+        remove_abandoned(self.root / "incoming")
+        with incoming_file(self.root / "incoming") as incoming:
+            diff_id = _unpack(layer, incoming)
+            changeset = read_changeset(incoming.path, layer.where)
+            size = incoming.stream.tell()
             tar = self._path("layers", diff_id, ".tar")
-            self._keep(layer, diff_id, part, changeset)
-        finally:
-            part.unlink(missing_ok=True)
+            incoming.keep(tar)
+        # The changeset is written last: a layer is in the store only when its changeset is.
+        self._write(tar.with_suffix(".json"), dump_changeset(changeset, size))
+        if layer.digest is not None:
+            self._write(self._path("diff-ids", layer.digest), diff_id.encode())
         return StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
 
-    def _unpack(self, layer: Layer, part: Path) -> str:
-        """Write *layer* uncompressed to *part*, check its digests, and return its diff ID."""
-        algorithm = (layer.digest or "sha256:").partition(":")[0]
-        with part.open("wb") as output, layer.open() as raw, _Hashing(raw, algorithm) as counted:
-            with decompressed(counted, layer.where) as plain, _Hashing(plain, "sha256") as content:
-                while chunk := content.read(_CHUNK):
-                    with _store_errors(part):
-                        output.write(chunk)
-            while counted.read(_CHUNK):  # padding after the compressed data belongs to the blob too
-                pass
-        check_digest(layer.where, "digest", layer.digest, counted.digest())
-        check_digest(layer.where, "diff ID", layer.diff_id, content.digest())
+
+def not_pulled(what: str) -> ImageNotFound:
+    """Return the error of a source that would need the network while pulling is switched off."""
+    return ImageNotFound(f"{what} is not in the local store, and pulling is switched off (pull policy 'never')")
+
+
+def _unpack(layer: Layer, incoming: Incoming) -> str:
+    """Write *layer* uncompressed to *incoming*, check its digests, and return its diff ID."""
+    algorithm = (layer.digest or "sha256:").partition(":")[0]
+    with layer.open() as raw, Hashing(raw, algorithm) as stored:
+        try:
+            diff_id = _write_plain(layer, stored, incoming)
+        except MalformedImage:
+            # Damaged bytes rarely decompress: that they are damaged is the truth, not what zlib made of them.
+            _check_stored(layer, stored)
+            raise
+        _check_stored(layer, stored)
+    check_digest(layer.where, "diff ID", layer.diff_id, diff_id)
+    return diff_id
+
+
+def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming) -> str:
+    with decompressed(stored, layer.where) as plain, Hashing(plain, "sha256") as content:
+        while piece := content.read(_PIECE):
+            with store_errors(incoming.path):
+                incoming.stream.write(piece)
+        with store_errors(incoming.path):
+            incoming.stream.flush()
         return content.digest()
 
-    def _keep(self, layer: Layer, diff_id: str, part: Path, changeset: Changeset) -> None:
-        tar = self._path("layers", diff_id, ".tar")
-        with _store_errors(tar):
-            tar.parent.mkdir(parents=True, exist_ok=True)
-            size = part.stat().st_size
-            part.replace(tar)
-        # The changeset is written last: a layer is in the store only when its changeset is.
-        with self._writing(tar.with_suffix(".json")) as stream:
-            stream.write(dump_changeset(changeset, size))
-        if layer.digest is not None:
-            with self._writing(self._path("diff-ids", layer.digest)) as stream:
-                stream.write(diff_id.encode())
 
-    @contextmanager
-    def _writing(self, path: Path) -> Iterator[IO[bytes]]:
-        with _store_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as stream:
-                part = Path(stream.name)
-                try:
-                    yield stream
-                    stream.close()
-                    part.replace(path)
-                finally:
-                    part.unlink(missing_ok=True)
-
-
-class _Hashing:
-    """A byte stream that is hashed beside the reading, in a thread of its own: hashing releases the interpreter."""
-
-    def __init__(self, stream: ByteStream, algorithm: str) -> None:
-        self._stream = stream
-        self._algorithm = algorithm
-        self._hash = hashlib.new(algorithm)
-        self._pool = ThreadPoolExecutor(max_workers=1)
-        self._last: Future[None] | None = None
-
-    def __enter__(self) -> _Hashing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most *size* bytes; none at the end."""
-        data = self._stream.read(size)
-        if self._last is not None:
-            self._last.result()  # one chunk in flight bounds the memory
-        if data:
-            self._last = self._pool.submit(self._hash.update, data)
-        return data
-
-    def digest(self) -> str:
-        """Return the digest of all that was read."""
-        self._pool.shutdown()
-        return f"{self._algorithm}:{self._hash.hexdigest()}"
-
-
-@contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; free some space, or set {CACHE_VARIABLE} to another folder"
-        ) from error
+def _check_stored(layer: Layer, stored: Hashing) -> None:
+    # What follows the compressed data belongs to the blob too; but no further than the blob is said to go.
+    while (layer.size is None or stored.size <= layer.size) and stored.read(_PIECE):
+        pass
+    if layer.size is not None and stored.size < layer.size:
+        raise MalformedImage(f"{layer.where}: truncated: {stored.size} of {layer.size} bytes")
+    check_digest(layer.where, "digest", layer.digest, stored.digest())

@@ -1,0 +1,50 @@
+"""Byte streams that are hashed while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from pytest_alpine.image.source import ByteStream
+
+
+class Hashing:
+    """A byte stream that is hashed beside the reading, in a thread of its own: hashing releases the interpreter."""
+
+    def __init__(self, stream: ByteStream, algorithm: str) -> None:
+        self.size = 0
+        """Bytes that were read so far."""
+        self._stream = stream
+        self._algorithm = algorithm
+        self._hash = hashlib.new(algorithm)
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Hashing:  # noqa: PYI034 - typing.Self is not in Python 3.10
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most *size* bytes; none at the end."""
+        data = self._stream.read(size)
+        if self._last is not None:
+            self._last.result()  # one piece in flight bounds the memory
+        if data:
+            self.size += len(data)
+            self._last = self._pool.submit(self._hash.update, data)
+        return data
+
+    def digest(self) -> str:
+        """Return the digest of all that was read."""
+        if self._last is not None:
+            self._last.result()
+        return f"{self._algorithm}:{self._hash.hexdigest()}"

@@ -1,0 +1,93 @@
+"""Files on their way into the store: they appear there whole or not at all.
+
+A writer holds a lock (flock(2)) on its file, which the kernel drops when the process dies, however it dies. So what
+nobody holds was left by a killed process, and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+from pytest_alpine.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CACHE_VARIABLE: Final = "PYTEST_ALPINE_CACHE"
+"""The environment variable that moves the store."""
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a StoreError that names *path*."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(
+            f"cannot write {path}: {reason}; free some space, or set {CACHE_VARIABLE} to another folder"
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """A file that is being written."""
+
+    path: Path
+    stream: IO[bytes]
+
+    def keep(self, path: Path) -> None:
+        """Move the finished file to *path*, whole, in place of what stands there.
+
+        Raises:
+            StoreError: the disk is full, or the folder cannot be written.
+        """
+        with store_errors(path):
+            self.stream.flush()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.replace(path)
+
+
+@contextmanager
+def incoming_file(folder: Path) -> Iterator[Incoming]:
+    """Open a new file in *folder* for writing; it is gone at the end unless it was kept.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    incoming = _locked(folder)
+    try:
+        yield incoming
+    finally:
+        # A full disk refuses the last bytes when a file is closed; what was to be kept has been flushed before.
+        with suppress(OSError):
+            incoming.stream.close()
+        incoming.path.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove from *folder* what killed processes left there."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            # Another process may have removed, kept or locked it in the meantime: that settles it too.
+            with suppress(OSError), path.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+
+def _locked(folder: Path) -> Incoming:
+    while True:
+        with store_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=folder)
+            stream = os.fdopen(descriptor, "wb")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return Incoming(path=Path(name), stream=stream)
+        stream.close()  # taken for abandoned in the moment before it was locked
