@@ -132,6 +132,10 @@ class Store:
                 found = self._find(layer) or self._fetch(layer)
         return found
 
+    def add_layer(self, layer: Layer) -> StoredLayer:
+        """Keep *layer*, which may name neither digest nor diff ID, and return what it is; see ``layer`` for the errors."""
+        return self._fetch(layer)
+
     def diff_id(self, layer: Layer) -> str:
         """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
         known = layer.diff_id or self._known_diff_id(layer.digest)
