@@ -10,7 +10,7 @@ from pytest_alpine.findings import Finding, Target, require_none
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
-    from pytest_alpine.apk.package import Package
+    from pytest_alpine.apk.package import Provider
     from pytest_alpine.engine.base import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
@@ -156,15 +156,15 @@ def _unmet(target: Target, constraint: Constraint) -> Finding | None:
         return Finding(check="installed", subject=str(constraint), expected="absent", actual=actual, hint=hint)
     others = packages.providers(constraint.name)
     if others:
-        actual = ", ".join(_versioned(package) for package in others)
+        actual = ", ".join(_versioned(provider) for provider in others)
         return Finding(check="installed", subject=str(constraint), expected="installed", actual=actual)
     nearest = packages.nearest(constraint.name)
     hint = f"nearest: {', '.join(nearest)}" if nearest else ""
     return Finding(check="installed", subject=str(constraint), expected="installed", actual="nothing", hint=hint)
 
 
-def _versioned(package: Package) -> str:
-    return f"{package.name} {package.version}"
+def _versioned(provider: Provider) -> str:
+    return f"{provider.package.name} {provider.version or provider.package.version}"
 
 
 def _libc(libc: Libc) -> str:

@@ -1,0 +1,1 @@
+"""Alpine Package Keeper: versions, constraints, packages and the installed database."""
