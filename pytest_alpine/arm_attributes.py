@@ -1,4 +1,4 @@
-"""Build attributes of ARM ELF files: the only place where arm/v6 and arm/v7 differ in a stripped binary.
+"""Build attributes of ARM ELF files: all that tells a stripped arm/v7 binary from one for arm/v6.
 
 Spec: https://github.com/ARM-software/abi-aa/blob/main/addenda32/addenda32.rst
 """
@@ -6,15 +6,103 @@ Spec: https://github.com/ARM-software/abi-aa/blob/main/addenda32/addenda32.rst
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import MalformedImage
 
-# pyelftools asks for some 1,000 pieces of an ordinary file; a section that chains back to itself would make it ask
-# for ever.
-_MAX_READS: Final = 200_000
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-_ARCHITECTURES: Final = {6: "v6", 7: "v6", 8: "v6", 9: "v6", 10: "v7", 11: "v6", 12: "v6", 13: "v7"}
+# Tag_CPU_arch; the microcontroller profiles (11 to 13, 16, 17, 21) run no Linux.
+_ARCHITECTURES: Final = {0: 3, 1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 6, 7: 6, 8: 6, 9: 6, 10: 7, 14: 8, 15: 8, 22: 9}
+
+# pyelftools looks some 300 times into an ordinary file; where offsets lead round in a circle it would look for ever.
+_MAX_READS: Final = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmAttributes:
+    """For which ARM processors a binary was built."""
+
+    architecture: int | None
+    """The version of the architecture, such as 6 or 7; None where the file does not say."""
+    fp_arch: int
+    """Tag_FP_arch: 0 none, 2 VFPv2, 3 VFPv3, 4 VFPv3-D16, ..."""
+    hard_float: bool
+    """Whether floating-point arguments are passed in VFP registers, as all of Alpine does."""
+
+
+def read_arm_attributes(data: bytes | IO[bytes], where: str) -> ArmAttributes | None:
+    """Return the build attributes of the ARM ELF file *data*, or None where it has none.
+
+    Args:
+        data: its bytes, or a seekable stream of them.
+        where: what messages call it.
+
+    Raises:
+        MalformedImage: not an ELF file, or a broken one; the message begins with *where*.
+    """
+    bounded = _Bounded(io.BytesIO(data) if isinstance(data, bytes) else data)
+    with _elf_errors(where):
+        tags = _tags(cast("IO[bytes]", bounded))
+    if tags is None:
+        return None
+    return ArmAttributes(
+        architecture=_ARCHITECTURES.get(tags.get("TAG_CPU_ARCH", -1)),
+        fp_arch=tags.get("TAG_FP_ARCH", 0),
+        hard_float=tags.get("TAG_ABI_VFP_ARGS", 0) == 1,
+    )
+
+
+def _tags(stream: IO[bytes]) -> dict[str, int] | None:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import ARMAttributesSection
+
+    for section in ELFFile(stream).iter_sections():
+        if isinstance(section, ARMAttributesSection):
+            return {
+                attribute.tag: attribute.value
+                for subsection in section.iter_subsections("aeabi")
+                for scope in subsection.iter_subsubsections("TAG_FILE")
+                for attribute in scope.iter_attributes()
+                if isinstance(attribute.value, int)
+            }
+    return None
+
+
+class _TooManyReads(Exception):  # noqa: N818 - never leaves this module
+    """A file made its reader look at it more often than any honest one does."""
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that may be read a limited number of times."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._left = _MAX_READS
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most *size* bytes."""
+        self._left -= 1
+        if self._left < 0:
+            raise _TooManyReads(f"still not done after {_MAX_READS} reads")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to *offset*."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return where the stream is."""
+        return self._stream.tell()
+
+
+@contextmanager
+def _elf_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    # Not only ELFError: on broken files, pyelftools fails in whatever way the nonsense leads to.
+    except Exception as error:
+        raise MalformedImage(f"{where}: broken ELF file: {type(error).__name__}: {error}") from error

@@ -56,7 +56,7 @@ class ElfHeader:
     machine: int
     """``e_machine``, such as 62 for x86-64."""
     type: int
-    """``e_type``: 1 relocatable, 2 executable at a fixed address, 3 shared object or position-independent executable."""
+    """``e_type``: 1 relocatable, 2 executable at a fixed address, 3 shared object or executable at any address."""
     osabi: int
     flags: int
     """``e_flags``, which each machine defines for itself."""
@@ -141,8 +141,24 @@ def read_elf(data: bytes | IO[bytes], where: str) -> ElfFile:
     )
 
 
-Dynamic = "Mapping[int, list[int]]"
-"""The dynamic section: tags and their values, in the order of the file."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Layout:
+    """The records of one class of ELF files, as ``struct`` writes them."""
+
+    bits: Literal[32, 64]
+    header: str
+    """Type, machine, version, entry, place of the program headers, of the sections, flags, size; size and number
+    of the program headers."""
+    segment: str
+    """Type, offset, address, size in the file; the 32-bit form has its flags elsewhere."""
+    dynamic: str
+
+
+_LAYOUTS: Final[dict[int, _Layout]] = {
+    1: _Layout(bits=32, header="HHIIIIIHHH", segment="III4xI12x", dynamic="iI"),
+    2: _Layout(bits=64, header="HHIQQQIHHH", segment="I4xQQ8xQ16x", dynamic="qQ"),
+}
+_BYTE_ORDERS: Final = {1: "<", 2: ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,18 +181,17 @@ class _Reader:
         ident = self._bytes(0, 16, "identification")
         if not is_elf(ident):
             raise self._broken(f"begins with {ident[:4]!r} (expected {MAGIC!r})")
-        if ident[4] not in {1, 2} or ident[5] not in {1, 2}:
+        if ident[4] not in _LAYOUTS or ident[5] not in _BYTE_ORDERS:
             raise self._broken(f"class {ident[4]}, byte order {ident[5]} (expected 1 or 2 each)")
-        self._bits: Literal[32, 64] = 32 if ident[4] == 1 else 64
-        self._order = "<" if ident[5] == 1 else ">"
+        self._layout, self._order = _LAYOUTS[ident[4]], _BYTE_ORDERS[ident[5]]
         self._osabi = ident[7]
-        self._header = self._struct("HHIIIIIHHH" if self._bits == 32 else "HHIQQQIHHH", 16, "header")
+        self._header = self._struct(self._layout.header, 16, "header")
         self._segments = tuple(self._program_headers())
 
     def header(self) -> ElfHeader:
         """Return what the header and PT_INTERP say."""
         return ElfHeader(
-            bits=self._bits,
+            bits=self._layout.bits,
             big_endian=self._order == ">",
             type=self._header[0],
             machine=self._header[1],
@@ -193,7 +208,7 @@ class _Reader:
             return values
         if segment.size > _MAX_DYNAMIC_BYTES:
             raise self._broken(f"dynamic section of {segment.size} bytes (expected at most {_MAX_DYNAMIC_BYTES})")
-        entry = struct.Struct(self._order + ("iI" if self._bits == 32 else "qQ"))
+        entry = struct.Struct(self._order + self._layout.dynamic)
         data = self._bytes(segment.offset, segment.size - segment.size % entry.size, "dynamic section")
         for tag, value in entry.iter_unpack(data):
             if tag == _DT_NULL:
@@ -239,12 +254,11 @@ class _Reader:
         place, size, count = self._header[4], self._header[8], self._header[9]
         if not count:
             return
-        # Type, flags, offset, address, physical address, size in the file: flags stand elsewhere in the 32-bit form.
-        entry = struct.Struct(self._order + ("IIIII12x" if self._bits == 32 else "I4xQQ8xQ16x"))
+        entry = struct.Struct(self._order + self._layout.segment)
         if size != entry.size or count == _PN_XNUM:
             raise self._broken(f"{count} program headers of {size} bytes (expected less than 65535 of {entry.size})")
-        for kind, offset, address, *_, length in entry.iter_unpack(self._bytes(place, size * count, "program headers")):
-            yield _Segment(type=kind, offset=offset, address=address, size=length)
+        for fields in entry.iter_unpack(self._bytes(place, size * count, "program headers")):
+            yield _Segment(*fields)
 
     def _interpreter(self) -> str | None:
         segment = next((found for found in self._segments if found.type == _PT_INTERP), None)

@@ -6,12 +6,15 @@ never outside: ``..`` stops at the root, as in a chroot.
 
 from __future__ import annotations
 
+import io
 import posixpath
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from pytest_alpine.errors import FileNotInImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Kind = Literal["file", "directory", "symlink", "character device", "block device", "fifo"]
 
@@ -78,7 +81,11 @@ class RootFS(Protocol):
         ...
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path; links are not followed."""
+        """Yield all entries at and below *top*, by path; below it, links are not followed.
+
+        Raises:
+            FileNotInImage: *top* leads nowhere.
+        """
         ...
 
     def resolve(self, path: str) -> str:
@@ -90,9 +97,31 @@ class RootFS(Protocol):
         ...
 
 
+@runtime_checkable
+class SeekableRootFS(Protocol):
+    """A root filesystem that can read from the middle of a file."""
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open the regular file that *path* leads to, for seeking and reading.
+
+        Raises:
+            FileNotInImage: *path* leads nowhere, or not to a regular file.
+        """
+        ...
+
+
+def open_file(rootfs: RootFS, path: str) -> IO[bytes]:
+    """Open the regular file that *path* leads to, for seeking and reading; a large one is not read whole if it can be.
+
+    Raises:
+        FileNotInImage: *path* leads nowhere, or not to a regular file.
+    """
+    return rootfs.open(path) if isinstance(rootfs, SeekableRootFS) else io.BytesIO(rootfs.read(path))
+
+
 def absolute(path: str) -> str:
     """Return *path* as root filesystems key it: one leading ``/``, no ``.``, no empty components, ``..`` kept."""
-    return "/" + "/".join(part for part in path.split("/") if part not in {"", "."})
+    return "/" + "/".join(reversed(_parts(path)))
 
 
 def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = True) -> Entry | None:
@@ -109,7 +138,7 @@ def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = Tru
     Raises:
         FileNotInImage: more links than Linux follows.
     """
-    pending = absolute(path).split("/")[:0:-1]
+    pending = _parts(path)
     here, links = "/", 0
     found = lookup("/")
     while pending:
@@ -127,10 +156,15 @@ def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = Tru
                 raise FileNotInImage(f"{absolute(path)}: too many levels of symbolic links")
             if found.target.startswith("/"):
                 here = "/"
-            pending += absolute(found.target).split("/")[:0:-1]
+            pending += _parts(found.target)
             found = lookup(here)
             continue
         if pending and found.kind != "directory":
             return None
         here = found.path
     return found
+
+
+def _parts(path: str) -> list[str]:
+    """Return the components of *path*, the last one first."""
+    return [part for part in path.split("/") if part not in {"", "."}][::-1]
