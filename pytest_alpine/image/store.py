@@ -133,7 +133,7 @@ class Store:
         return found
 
     def add_layer(self, layer: Layer) -> StoredLayer:
-        """Keep *layer*, which may name neither digest nor diff ID, and return what it is; see ``layer`` for the errors."""
+        """Keep *layer*, which need name neither digest nor diff ID, and return what it is; see ``layer``."""
         return self._fetch(layer)
 
     def diff_id(self, layer: Layer) -> str:
