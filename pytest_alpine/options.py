@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast
 
 import pytest
 
@@ -38,7 +38,7 @@ class Settings:
     chosen: Declaration
     ini: Declaration
     engine: str
-    pull: str
+    pull: Literal["missing", "always", "never"]
     missing: str
     reports: tuple[Path, ...]
     sizes: Path | None
@@ -90,7 +90,7 @@ def read_settings(config: pytest.Config) -> Settings:
             platforms=_words(config.getini("alpine_platforms")),
         ),
         engine=_choice(config, "engine", ENGINES),
-        pull=_choice(config, "pull", PULLS),
+        pull=cast("Literal['missing', 'always', 'never']", _choice(config, "pull", PULLS)),
         missing=_choice(config, "missing", MISSING),
         reports=_reports(config),
         sizes=config.rootpath / sizes if sizes else None,

@@ -44,7 +44,7 @@ class AlpineSession:
         """The local store."""
         from pytest_alpine.image.store import Store
 
-        return Store.default(pull=self.settings.pull, say=self._say)
+        return Store.default(pull=self.settings.pull, progress=self._say)
 
     @cached_property
     def engine(self) -> Engine:
