@@ -47,7 +47,7 @@ class ManifestSource:
     def layers(self) -> Sequence[Layer]:
         """Return the layers, base first."""
         where = f"{self.reference} {self.platform}"
-        diff_ids = _diff_ids(self.config, self.manifest.config.media_type, f"{where}, configuration")
+        diff_ids = config_diff_ids(self.config, self.manifest.config.media_type, f"{where}, configuration")
         if len(diff_ids) != len(self.manifest.layers):
             raise MalformedImage(
                 f"{where}: {len(self.manifest.layers)} layers in the manifest, "
@@ -127,7 +127,7 @@ def _manifests(root: Descriptor, fetch: Fetch, where: str, depth: int) -> list[D
     document = parse_manifest(fetch(root), where)
     if isinstance(document, Manifest):
         config = parse_json(fetch(document.config), f"{where}, configuration")
-        return [replace(root, platform=_config_platform(config, where))]
+        return [replace(root, platform=config_platform(config, where))]
     below = [child for child in document.manifests if not child.attestation]
     return [found for child in below for found in _manifests(child, fetch, f"{where}@{child.digest}", depth - 1)]
 
@@ -139,14 +139,24 @@ def _image_manifest(chosen: Descriptor, fetch: Fetch, where: str) -> Manifest:
     return manifest
 
 
-def _config_platform(config: dict[str, Any], where: str) -> Platform:
+def config_platform(config: dict[str, Any], where: str) -> Platform:
+    """Return the platform that an image's configuration names.
+
+    Raises:
+        MalformedImage: it names none.
+    """
     names = [field(config, name, str, f"{where}, configuration", "") for name in ("os", "architecture", "variant")]
     if not names[1]:
         raise MalformedImage(f"{where}: no container image (its configuration names no architecture)")
     return Platform(os=names[0] or "linux", architecture=names[1], variant=names[2])
 
 
-def _diff_ids(config: bytes, media_type: str, where: str) -> list[str]:
+def config_diff_ids(config: bytes, media_type: str, where: str) -> list[str]:
+    """Return the diff IDs of an image's layers, base first, from its configuration.
+
+    Raises:
+        MalformedImage: it is the configuration of something else.
+    """
     rootfs = parse_json(config, where).get("rootfs")
     if not isinstance(rootfs, dict):
         raise MalformedImage(f"{where}: no container image (field 'rootfs' is missing, media type {media_type!r})")
