@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("layout")
+
+USES_IMAGE = """
+def test_musl(alpine_image, alpine_cell):
+    assert alpine_image.packages["musl"].version == alpine_image.packages["musl"].version
+    assert alpine_image.platform == alpine_cell.platform
+"""
+
+
+def test_each_cell_runs_once(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(USES_IMAGE)
+    result = pytester.runpytest_subprocess(
+        "-v", "--alpine-image=oci:layout", "--alpine-tag=1.0,2.0", "--alpine-platform=all", *xdist_args
+    )
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines_random(["*test_musl?1.0-amd64*", "*test_musl?1.0-arm64*", "*test_musl?2.0-amd64*"])
+
+
+def test_the_grid_has_a_row_per_tag_and_a_column_per_platform(
+    pytester: pytest.Pytester, xdist_args: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        USES_IMAGE
+        + """
+def test_fails_on_arm64(alpine_image):
+    assert str(alpine_image.platform) != "linux/arm64"
+"""
+    )
+    result = pytester.runpytest_subprocess(
+        "--alpine-image=oci:layout", "--alpine-tag=1.0", "--alpine-tag=2.0", "--alpine-platform=all", *xdist_args
+    )
+    result.assert_outcomes(passed=5 - 1 + 1, failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"=+ alpine: tag x platform =+",
+            r" +amd64 +arm64$",
+            r"1\.0 +2 passed +1 FAILED$",
+            r" +\S+ k?B +1 passed$",
+            r"2\.0 +2 passed$",
+        ]
+    )
+
+
+def test_a_platform_that_the_tag_does_not_publish(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(USES_IMAGE)
+    args = ("--alpine-image=oci:layout", "--alpine-tag=2.0", "--alpine-platform=arm64", *xdist_args)
+    failed = pytester.runpytest_subprocess(*args)
+    failed.assert_outcomes(errors=1)
+    failed.stdout.fnmatch_lines(["*oci:layout:2.0*not published for linux/arm64 (published: linux/amd64)*"])
+    skipped = pytester.runpytest_subprocess(*args, "--alpine-missing=skip")
+    skipped.assert_outcomes(skipped=1)
+
+
+def test_marker_declares_and_the_command_line_narrows(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+
+@pytest.mark.alpine(image="oci:layout", tags="1.0", platforms=["amd64", "arm64"])
+def test_marked(alpine_image):
+    assert alpine_image.reference.tag == "1.0"
+"""
+    )
+    pytester.runpytest_subprocess(*xdist_args).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("--alpine-platform=arm64", *xdist_args).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--alpine-platform=s390x", *xdist_args).assert_outcomes(skipped=1)
+    pytester.runpytest_subprocess("--alpine-tag=2.0", *xdist_args).assert_outcomes(skipped=1)
+
+
+def test_ini_names_the_matrix(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makeini(
+        "[pytest]\nalpine_image = oci:layout:{tag}\nalpine_tags = 1.0 2.0\nalpine_platforms = amd64\nalpine_engine = none\n"
+    )
+    pytester.makepyfile(USES_IMAGE)
+    pytester.runpytest_subprocess(*xdist_args).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess("--alpine-tag=2.0", *xdist_args).assert_outcomes(passed=1)
+
+
+def test_collection_asks_no_engine_and_no_network(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    pytester.makepyfile("def test_x(alpine_container): ...")
+    result = pytester.runpytest_subprocess(
+        "--collect-only", "-q", "--alpine-image=registry.invalid/app", "--alpine-tag=1", "--alpine-platform=all"
+    )
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*test_x?1-amd64?", "*test_x?1-loong64?", "9 tests collected*"])
+
+
+def test_the_official_image_is_collected_where_it_is_published(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(alpine_image): ...")
+    args = ("--collect-only", "-q", "--alpine-image=alpine", "--alpine-platform=all")
+    pytester.runpytest_subprocess(*args, "--alpine-tag=3.19").stdout.fnmatch_lines(["7 tests collected*"])
+    pytester.runpytest_subprocess(*args, "--alpine-tag=3.22").stdout.fnmatch_lines(["8 tests collected*"])
+
+
+def test_xdist_keeps_a_cell_on_one_worker(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("number", range(5))
+def test_worker(alpine_cell, number):
+    with pathlib.Path(f"{alpine_cell.id}.txt").open("a") as file:
+        file.write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+"""
+    )
+    pytester.runpytest_subprocess(
+        "-n2", "--alpine-image=oci:layout", "--alpine-tag=1.0,2.0", "--alpine-platform=all"
+    ).assert_outcomes(passed=15)
+    for cell in ("1.0-amd64", "1.0-arm64", "2.0-amd64"):
+        assert len(set((pytester.path / f"{cell}.txt").read_text().split())) == 1
+
+
+def test_a_dist_that_the_user_chose_stays(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(USES_IMAGE)
+    result = pytester.runpytest_subprocess("-n2", "--dist=load", "--alpine-image=oci:layout", "--alpine-tag=1.0", "-v")
+    result.assert_outcomes(passed=1)
+    assert "@1.0-amd64" not in result.stdout.str()
+
+
+def test_broken_images_fail_with_one_message(pytester: pytest.Pytester, layout: Path) -> None:
+    for blob in (layout / "blobs" / "sha256").iterdir():
+        if blob.read_bytes()[:2] == b"\x1f\x8b":
+            data = bytearray(blob.read_bytes())
+            data[-20] ^= 1
+            blob.write_bytes(bytes(data))
+    pytester.makepyfile(USES_IMAGE)
+    result = pytester.runpytest_subprocess("--alpine-image=oci:layout", "--alpine-tag=1.0")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *oci:layout:1.0*"])

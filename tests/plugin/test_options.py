@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--alpine-engine=qemu"], "--alpine-engine=qemu: unknown engine; try one of auto, docker, none"),
+        (["--alpine-pull=often"], "--alpine-pull=often: unknown pull; try one of missing, always, never"),
+        (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
+        (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .html, .json, .md"),
+        (["--alpine-update-sizes"], "--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE"),
+        (["--alpine-platform=vax"], "unknown architecture: 'vax' (expected one of linux/amd64, linux/386, linux/arm/v6"),
+        (["--alpine-image=Alpine"], "invalid image reference: 'Alpine' (expected [registry/]name[:tag][@digest]"),
+        (["--alpine-image=docker-deamon:x"], "unknown transport 'docker-deamon' in image reference"),
+        (["--alpine-tag=a/b"], "invalid tag 'a/b'"),
+        (
+            ["--alpine-image=acme/app:1", "--alpine-tag=2"],
+            "--alpine-tag: the image 'acme/app:1' has a tag of its own; write {tag} in its place, or leave it out",
+        ),
+    ],
+)
+def test_wrong_options_name_the_way_out(pytester: pytest.Pytester, args: list[str], message: str) -> None:
+    result = pytester.runpytest_subprocess(*args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert message in result.stderr.str()
+    assert "Traceback" not in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ('platforms="vax"', "unknown architecture: 'vax'"),
+        ('tag="1"', "unknown argument 'tag' (expected tags=, platforms=, image=)"),
+        ('"3.20"', "a positional argument (expected tags=, platforms=, image=)"),
+    ],
+)
+def test_wrong_markers_name_the_test(pytester: pytest.Pytester, marker: str, message: str) -> None:
+    pytester.makepyfile(f"import pytest\n@pytest.mark.alpine({marker})\ndef test_x(alpine_cell): ...")
+    result = pytester.runpytest_subprocess()
+    assert message in result.stdout.str() + result.stderr.str()
+    assert "test_x" in result.stdout.str() + result.stderr.str()
+
+
+def test_header_says_what_is_under_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_nothing(): ...")
+    pytester.runpytest_subprocess().stdout.fnmatch_lines(
+        ["alpine: image alpine, tags latest (it moves: --alpine-tag pins it), platforms native (linux/*), engine auto"]
+    )
+
+
+@pytest.mark.usefixtures("layout")
+def test_reports(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile("def test_x(alpine_image): assert alpine_image.size.compressed")
+    pytester.runpytest_subprocess(
+        "--alpine-image=oci:layout",
+        "--alpine-tag=1.0",
+        "--alpine-platform=all",
+        "--alpine-report=out/report.json,report.md",
+        "--alpine-report=report.html",
+        *xdist_args,
+    ).assert_outcomes(passed=2)
+    cells = json.loads((pytester.path / "out" / "report.json").read_text())["cells"]
+    assert {(cell["tag"], cell["platform"]) for cell in cells} == {("1.0", "linux/amd64"), ("1.0", "linux/arm64")}
+    assert all(cell["compressed_bytes"] > 0 and cell["digest"].startswith("sha256:") for cell in cells)
+    assert all(list(cell["tests"].values()) == ["passed"] for cell in cells)
+    assert "| 1.0 | linux/arm64 | 1 | 0 | 0 |" in (pytester.path / "report.md").read_text()
+    assert "<td>linux/arm64</td>" in (pytester.path / "report.html").read_text()
+
+
+def test_no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, xdist_args: tuple[str, ...]) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    pytester.makepyfile("def test_x(alpine_engine): ...")
+    failed = pytester.runpytest_subprocess(*xdist_args)
+    failed.assert_outcomes(errors=1)
+    failed.stdout.fnmatch_lines(["*127.0.0.1:1*", "*--alpine-missing=skip skips such tests*"])
+    pytester.runpytest_subprocess("--alpine-missing=skip", *xdist_args).assert_outcomes(skipped=1)
+
+
+def test_a_suite_that_does_not_use_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import sys
+
+def test_modules():
+    heavy = {"docker", "testinfra", "requests", "yaml", "elftools", "zstandard", "filelock", "platformdirs"}
+    assert not heavy & set(sys.modules)
+"""
+    )
+    pytester.runpytest_subprocess("-p", "no:testinfra", "-p", "no:hypothesispytest").assert_outcomes(passed=1)
