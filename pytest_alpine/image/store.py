@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from filelock import FileLock, Timeout
 
@@ -68,6 +68,8 @@ class Store:
         self.root = root
         self.pull = pull
         self.progress = progress
+        self.memo: dict[object, Any] = {}
+        """What sources keep while the process lives: connections, and what tags led to."""
 
     @classmethod
     def default(cls, *, pull: Pull = "missing", progress: Progress = silent) -> Store:
