@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,22 +18,17 @@ POLL = 0.05  # seconds
 
 
 def start(name: str, command: Sequence[str], ready: Callable[[], bool], timeout: float = 60) -> ProcessRecord:
-    """Run *command* as a daemon until *ready* says yes.
+    """Run *command*, which begins with a full path, as a daemon; return when *ready* says yes.
 
     Raises:
         BedError: it ended, or was not ready within *timeout* seconds; the end of its log is shown.
     """
     log = folder() / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
-        # A session of its own: it outlives the terminal, and a ^C meant for the tests does not reach it.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
-        )
-    record = _record(process.pid)
+    record = _record(_spawn(command, log))
     deadline = time.monotonic() + timeout
     while not ready():
-        if process.poll() is not None or time.monotonic() > deadline:
+        if not alive(record) or time.monotonic() > deadline:
             stop(record)
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL:])
             raise BedError(f"{name} did not start; the end of {log}:\n{tail}")
@@ -64,6 +58,16 @@ def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
         while alive(record) and time.monotonic() < deadline:
             _reap(record.pid)
             time.sleep(POLL)
+
+
+def _spawn(command: Sequence[str], log: Path) -> int:
+    """Run *command* with its output in *log*; its process ID."""
+    with open(os.devnull, "rb") as nothing, log.open("wb") as output:
+        # Not subprocess.Popen, whose objects complain when they are let go while the process still runs. A session
+        # of its own, so that it outlives the terminal and a ^C meant for the tests does not reach it.
+        streams = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
+        streams += [(os.POSIX_SPAWN_DUP2, output.fileno(), number) for number in (1, 2)]
+        return os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
 
 
 def _reap(pid: int) -> None:

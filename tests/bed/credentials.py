@@ -1,0 +1,95 @@
+"""What the secure registry needs: a certificate authority, a certificate for loopback, one user with a password."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bed import apt
+from tests.bed.state import BedError
+
+USERNAME = "tester"
+# `days` is ten years: the files live as long as the state folder does.
+CA = "req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=pytest-alpine-testbed -keyout ca.key -out ca.crt"
+CA_EXTENSIONS = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+REQUEST = "req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr"
+SIGN = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.crt"
+SERVER_EXTENSIONS = """\
+basicConstraints=critical,CA:FALSE
+keyUsage=critical,digitalSignature,keyEncipherment
+extendedKeyUsage=serverAuth
+subjectAltName=IP:127.0.0.1,DNS:localhost
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """Where the certificates are (PEM files), and how to log in."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+    htpasswd: Path
+    username: str
+    password: str = field(repr=False)
+
+
+def credentials(folder: Path) -> Credentials:
+    """The credentials kept in *folder*, made at first use.
+
+    Raises:
+        BedError: ``openssl`` or ``htpasswd`` is missing or fails.
+    """
+    if not folder.is_dir():
+        _make(folder)
+    return Credentials(
+        ca=folder / "ca.crt",
+        certificate=folder / "server.crt",
+        key=folder / "server.key",
+        htpasswd=folder / "htpasswd",
+        username=USERNAME,
+        password=(folder / "password").read_text(),
+    )
+
+
+def _make(folder: Path) -> None:
+    """Make everything beside *folder*, then move it there whole, so that no call ever sees half of it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".credentials-", dir=folder.parent))
+    try:
+        _make_certificates(scratch)
+        _make_password(scratch)
+        scratch.rename(folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _make_certificates(folder: Path) -> None:
+    openssl = apt.require("openssl", "openssl")
+    (folder / "server.ext").write_text(SERVER_EXTENSIONS)
+    extensions = [word for extension in CA_EXTENSIONS for word in ("-addext", extension)]
+    for command in ([*CA.split(), *extensions], REQUEST.split(), SIGN.split()):
+        _run([openssl, *command], folder)
+
+
+def _make_password(folder: Path) -> None:
+    # The registry takes bcrypt only (-B); the password goes in by standard input, which no process list shows.
+    password = secrets.token_urlsafe(18)
+    htpasswd = apt.require("htpasswd", "apache2-utils")
+    (folder / "htpasswd").write_text(_run([htpasswd, "-Bin", USERNAME], folder, password))
+    (folder / "password").touch(mode=0o600)
+    (folder / "password").write_text(password)
+
+
+def _run(command: list[str], folder: Path, text: str = "") -> str:
+    done = subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BedError(f"{' '.join(command)} failed with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
