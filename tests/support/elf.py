@@ -11,11 +11,13 @@ Specs: the System V gABI; the build attributes of the ARM ABI (addenda32).
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
 DF_1_PIE = 0x08000000
@@ -70,7 +72,7 @@ class Elf:
         return _write(self)
 
 
-def elf_for(platform: str, **fields: Any) -> Elf:
+def elf_for(platform: str, **fields: Any) -> Elf:  # noqa: ANN401 - the fields of Elf
     """Return a position-independent executable as Alpine builds them for *platform*; *fields* are set on top."""
     machine = Platform.parse(platform).machine
     built = Elf(
