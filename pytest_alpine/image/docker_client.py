@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -77,13 +77,11 @@ def connect(timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
     Raises:
         EngineUnavailable: no engine answers; the message says where it was looked for, and the way out.
     """
-    from docker import DockerClient
     from docker.errors import DockerException
 
     where = endpoint()
-    tls = {} if where.tls is None else {"tls": where.tls}
     try:
-        client = DockerClient(base_url=where.url, version="auto", timeout=_CONNECT_TIMEOUT, **tls)
+        client = _client(where, _api_version(where))
     except _broken_connections(DockerException) as error:
         raise EngineUnavailable(f"no Docker engine answers at {where}: {_reason(error)}; {_way_out()}") from error
     client.api.timeout = timeout
@@ -113,6 +111,26 @@ def docker_errors(doing: str) -> Iterator[None]:
         raise EngineUnavailable(f"{doing}: {broke}; see whether it still runs: docker info") from error
     except DockerException as error:
         raise EngineError(f"{doing}: {error}") from error
+
+
+def _client(where: Endpoint, version: str) -> DockerClient:
+    from docker import DockerClient
+
+    tls = {} if where.tls is None else {"tls": where.tls}
+    return DockerClient(base_url=where.url, version=version, timeout=_CONNECT_TIMEOUT, **tls)
+
+
+def _api_version(where: Endpoint) -> str:
+    """Return the version of the API that the engine speaks, by the ping that the docker command uses too.
+
+    The SDK asks for /version, which makes the engine start other programs and takes ten times as long.
+    """
+    from docker.constants import DEFAULT_DOCKER_API_VERSION
+
+    with closing(_client(where, DEFAULT_DOCKER_API_VERSION)) as client:
+        answer = client.api.get(f"{client.api.base_url}/_ping", timeout=_CONNECT_TIMEOUT)
+        answer.raise_for_status()
+    return answer.headers.get("Api-Version", "auto")
 
 
 def _refusal(doing: str, error: APIError) -> EngineRefusedError:
