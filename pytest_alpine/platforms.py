@@ -74,7 +74,7 @@ _ALIASES: Final[dict[str, tuple[str, str]]] = {
 }
 
 # Variants that name the default of their architecture.
-_DEFAULT_VARIANTS: Final = {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1"), ("arm", ""), ("ppc64le", "power8")}
+_DEFAULT_VARIANTS: Final = {("arm64", "v8"), ("amd64", "v1"), ("arm", ""), ("ppc64le", "power8")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -146,7 +146,7 @@ class Platform:
             InvalidPlatform: Alpine does not exist for this platform.
         """
         machine = _MACHINES.get((self.architecture, self.variant))
-        if machine is None:
+        if machine is None or self.os != "linux":
             raise InvalidPlatform(f"not a platform of Alpine: {str(self)!r} (expected one of {_known()})")
         return machine
 

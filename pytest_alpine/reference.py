@@ -6,6 +6,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-ma
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -27,6 +28,7 @@ _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?"
 _NAME: Final = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*")
 _DEFAULT_REGISTRY: Final = "docker.io"
+_LEGACY_REGISTRY: Final = "index.docker.io"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,9 +59,11 @@ class Reference:
             return _parse_file(transport, rest, text)
         if colon and transport in NAMED_TRANSPORTS:
             return _parse_name(transport, rest, text)
-        if colon and ("-archive" in transport or "-daemon" in transport or rest.startswith(("/", "./", "../"))):
+        if colon and _looks_like_transport(transport, rest):
             known = ", ".join(filter(None, NAMED_TRANSPORTS + FILE_TRANSPORTS))
-            raise InvalidReference(f"unknown transport {transport!r} in image reference {text!r} (expected one of {known})")
+            raise InvalidReference(
+                f"unknown transport {transport!r} in image reference {text!r} (expected one of {known})"
+            )
         return _parse_name("", text, text)
 
     def with_tag(self, tag: str) -> Reference:
@@ -84,15 +88,16 @@ class Reference:
     def registry(self) -> str:
         """The registry's host of a named image; ``docker.io`` where none is written."""
         host, slash, _ = self.name.partition("/")
-        # A first component without a dot, a port or "localhost" is a namespace on Docker Hub.
-        return host if slash and (set(".:") & set(host) or host == "localhost") else _DEFAULT_REGISTRY
+        # A first component without a dot, a port or an upper-case letter is a namespace on Docker Hub.
+        named = slash and (set(".:") & set(host) or host == "localhost" or host != host.lower())
+        return host if named and host != _LEGACY_REGISTRY else _DEFAULT_REGISTRY
 
     @property
     def repository(self) -> str:
         """The repository inside the registry; Docker Hub's own images stand under ``library/``."""
         if self.registry != _DEFAULT_REGISTRY:
             return self.name.partition("/")[2]
-        name = self.name.removeprefix(f"{_DEFAULT_REGISTRY}/")
+        name = self.name.removeprefix(f"{_DEFAULT_REGISTRY}/").removeprefix(f"{_LEGACY_REGISTRY}/")
         return name if "/" in name else f"library/{name}"
 
     @property
@@ -117,10 +122,17 @@ def fill_tag(text: str, tag: str) -> Reference:
     Raises:
         InvalidReference: *text* or *tag* breaks its grammar.
     """
+    _check_tag(tag, text)
     if TAG_FIELD in text:
         return Reference.parse(text.replace(TAG_FIELD, tag))
     reference = Reference.parse(text)
     return reference if reference.tag or reference.digest else reference.with_tag(tag)
+
+
+def _looks_like_transport(word: str, rest: str) -> bool:
+    """Whether *word* before a colon is a mistyped transport rather than an image's name before its tag."""
+    known = [name for name in NAMED_TRANSPORTS + FILE_TRANSPORTS if "-" in name]
+    return rest.startswith(("/", "./", "../")) or bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
 
 
 def _parse_name(transport: str, rest: str, text: str) -> Reference:

@@ -22,7 +22,7 @@ _UNITS: Final = {
     "mib": 1024**2,
     "gib": 1024**3,
 }
-_SIZE: Final = re.compile(r"(?P<number>\d+(?:_\d+)*(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+_SIZE: Final = re.compile(r"(?P<number>\d+(?:_\d+)*(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 
 
 def parse_size(size: str | int) -> int:
@@ -51,7 +51,12 @@ def format_size(size: int) -> str:
     >>> format_size(3490290), format_size(-512)
     ('3.49 MB', '-512 B')
     """
-    for unit, factor in (("GB", 1000**3), ("MB", 1000**2), ("kB", 1000)):
-        if abs(size) >= factor:
-            return f"{size / factor:.2f} {unit}"
-    return f"{size} B"
+    kilo = _UNITS["kb"]
+    if abs(size) < kilo:
+        return f"{size} B"
+    amount, unit = size / kilo, "kB"
+    for larger in ("MB", "GB"):
+        if abs(round(amount, 2)) < kilo:  # as it is shown: 999,999 bytes are 1.00 MB, not 1000.00 kB
+            break
+        amount, unit = amount / kilo, larger
+    return f"{amount:.2f} {unit}"
