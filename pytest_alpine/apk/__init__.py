@@ -1,1 +1,1 @@
-"""Alpine Package Keeper: versions, constraints, packages and the installed database."""
+"""apk's world: versions, dependencies, packages, and the database that records them."""

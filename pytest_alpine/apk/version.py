@@ -1,142 +1,201 @@
-"""Package versions and their order.
+"""Package versions, ordered as apk-tools 3 orders them.
 
-Spec: apk-package(5), "VERSION", and the comparison of apk-tools 3::
-
-    number{.number}[letter]{_suffix[number]}[~hash][-r number]
+Spec: apk-package(5), "PACKAGE NAMES AND VERSIONS":
+``number{.number}...{letter}{_suffix{number}}...{~hash}{-r#}``.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cached_property, total_ordering
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
+from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.errors import InvalidVersion
 
-_PRE: Final = ("alpha", "beta", "pre", "rc")
-_POST: Final = ("cvs", "svn", "git", "hg", "p")
-_EXPECTED: Final = "expected number{.number}[letter]{_suffix[number]}[~hash][-rnumber]"
+Key = tuple[int | str, ...]
 
-_VERSION: Final = re.compile(
+_EXPECTED: Final = "number{.number}[letter]{_suffix[number]}[~hash][-rnumber]"
+
+_GRAMMAR: Final = re.compile(
     r"""
-    (?P<first>[0-9]+)
-    (?P<rest>(?:\.[0-9]+)*)
-    (?P<letter>[a-z]?)
-    (?P<suffixes>(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*)
-    (?:~(?P<hash>[0-9a-f]+))?
-    (?:-r(?P<revision>[0-9]+))?
+    ([0-9]+)                # the first number
+    ((?:\.[0-9]+)*)         # further numbers
+    ([a-z]?)                # one letter
+    ((?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)(?![a-z])[0-9]*)*)
+    (?:~([0-9a-f]+))?       # the commit it was built from
+    (?:-r([0-9]+))?         # the package's own revision
     """,
     re.VERBOSE,
 )
-_SUFFIX: Final = re.compile(r"_([a-z]+)([0-9]*)")
 
-# Where the parts of two versions differ in kind, the kind decides. A pre-release suffix is less than anything, also
-# than the end; after that, what ends sooner is less.
-_INVALID, _END, _REVISION, _HASH, _SUFFIX_NUMBER, _POST_SUFFIX, _LETTER, _NUMBER = range(1, 9)
-_PRE_SUFFIX: Final = 0
-_WORD: Final = 1 << 64
+# A version becomes one flat tuple: the first number, then for each further part its rank, and its value where it has
+# one. At the first difference two versions either have parts of one kind, which are compared by value, or parts of
+# two kinds. Then a suffix such as _alpha makes its version the smaller one, whatever the other has, and of all other
+# kinds the one that may stand further left is the larger. One rank per kind tells both, so that tuples compare as
+# versions do. The end has a rank too: no version's tuple is the beginning of another's.
+_BEFORE_RELEASE: Final = {"alpha": 0, "beta": 1, "pre": 2, "rc": 3}
+_UNREADABLE: Final = 4
+_END: Final = 5
+_REVISION: Final = 6
+_HASH: Final = 7
+_SUFFIX_NUMBER: Final = 8
+_AFTER_RELEASE: Final = {"cvs": 9, "svn": 10, "git": 11, "hg": 12, "p": 13}
+_LETTER: Final = 14
+# A number with a leading zero is compared as text with any other, so it is less than all that have none.
+_ZERO_LED_NUMBER: Final = 15
+_NUMBER: Final = 16
 
-_Key = tuple[tuple[int, Any], ...]
+_SUFFIXES: Final = _BEFORE_RELEASE | _AFTER_RELEASE
+_NOTHING_READABLE: Final = -1
 
 
-@total_ordering
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Version:
-    """A package version, ordered as apk-tools 3 orders it.
+    """A package version, in the total order of apk-tools 3.
 
-    >>> Version("1.2.4_git20230717-r4") > Version("1.2.4-r9")
+    >>> Version("1.2.4_git20230717-r4") > Version("1.2.4-r9") > Version("1.2.4_rc1")
     True
-    >>> Version("1.0-1")
+    >>> Version("1.2.x")  # doctest: +NORMALIZE_WHITESPACE
     Traceback (most recent call last):
         ...
-    pytest_alpine.errors.InvalidVersion: invalid version: '1.0-1', from '-1' on (expected number{.number}[letter]{_suffix[number]}[~hash][-rnumber])
+    pytest_alpine.errors.InvalidVersion: invalid version: '1.2.x' (expected
+    number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.x')
+
+    A version is compared with a text as with the version that it spells, so that a test reads well:
+
+    >>> Version("1.2.5-r0") == "1.2.5-r0", Version("1.2.5-r0") >= "1.3"
+    (True, False)
+
+    Versions that are equal have one hash, ``10`` and ``010`` too; a text and its version have not: look versions up
+    by versions.
+
+    Raises:
+        InvalidVersion: *text* is no version of apk; also when it is what a version is ordered against.
     """
 
-    def __init__(self, text: str) -> None:
-        """Read *text*; raises InvalidVersion where it breaks the grammar."""
-        match = _VERSION.match(text)
-        if match is None or match.end() != len(text):
-            where = f", from {text[match.end() :]!r} on" if match else ""
-            raise InvalidVersion(f"invalid version: {text!r}{where} ({_EXPECTED})")
-        self._text = text
+    text: str
+    """As it was written."""
+    key: Key = field(init=False)
+    """Compares as the version does."""
+
+    def __post_init__(self) -> None:
+        """Read the text."""
+        object.__setattr__(self, "key", _strict_key(self.text))
 
     @classmethod
     def parse(cls, text: str) -> Version:
-        """Return the version that *text* writes.
+        """Return the version that *text* spells.
 
         Raises:
-            InvalidVersion: *text* breaks the grammar; the message says from where on.
+            InvalidVersion: it spells none.
         """
         return cls(text)
 
     @classmethod
     def lenient(cls, text: str) -> Version:
-        """Return *text* as a version even where it breaks the grammar, ordered by its valid beginning.
+        """Return *text* as a version even if it is none: apk orders such texts by what can be read of them.
 
-        Installed databases hold what older tools accepted; a package must not be lost for its version.
+        Package databases of old or foreign tools hold some. What cannot be read orders before the end:
+        ``1.0.x`` is less than ``1.0``, and equals ``1.0.y``.
         """
         version = cls.__new__(cls)
-        version._text = text
+        object.__setattr__(version, "text", text)
+        object.__setattr__(version, "key", _lenient_key(text))
         return version
 
     @property
     def is_valid(self) -> bool:
-        """Whether the text follows the grammar."""
-        return _VERSION.fullmatch(self._text) is not None
+        """Whether the whole text can be read; only ``lenient`` makes versions of which this is false."""
+        return self.key[-1] == _END
 
     def starts_with(self, prefix: Version) -> bool:
-        """Whether this version matches ``~prefix``: *prefix*, or *prefix* and more parts."""
-        wanted = prefix._key[:-1]
-        return self._key[: len(wanted)] == wanted
+        """Whether this version matches ``~prefix``: all parts of *prefix*, then anything.
+
+        >>> Version("3.3.2-r1").starts_with(Version("3.3")), Version("3.30").starts_with(Version("3.3"))
+        (True, False)
+        """
+        wanted = prefix.key
+        return self.key == wanted or (prefix.is_valid and self.key[: len(wanted) - 1] == wanted[:-1])
+
+    @staticmethod
+    def _key_of(other: object) -> Key | None:
+        if isinstance(other, Version):
+            return other.key
+        return _strict_key(other) if isinstance(other, str) else None
 
     def __str__(self) -> str:
-        return self._text
+        return self.text
 
     def __repr__(self) -> str:
-        return f"Version({self._text!r})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Version):
-            return NotImplemented
-        return self._key == other._key
-
-    def __lt__(self, other: Version) -> bool:
-        if not isinstance(other, Version):
-            return NotImplemented
-        return self._key < other._key
+        return f"Version({self.text!r})"
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return hash(self.key)
 
-    @cached_property
-    def _key(self) -> _Key:
-        match = _VERSION.match(self._text)
-        if match is None:
-            return ((_INVALID, 0),)
-        end = _END if match.end() == len(self._text) else _INVALID
-        return (*_parts(match), (end, 0))
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.text == other or (self.is_valid and self.key == _lenient_key(other))
+        return self.key == other.key if isinstance(other, Version) else NotImplemented
+
+    def __lt__(self, other: Version | str) -> bool:
+        key = self._key_of(other)
+        return NotImplemented if key is None else self.key < key
+
+    def __le__(self, other: Version | str) -> bool:
+        key = self._key_of(other)
+        return NotImplemented if key is None else self.key <= key
+
+    def __gt__(self, other: Version | str) -> bool:
+        key = self._key_of(other)
+        return NotImplemented if key is None else self.key > key
+
+    def __ge__(self, other: Version | str) -> bool:
+        key = self._key_of(other)
+        return NotImplemented if key is None else self.key >= key
 
 
-def _parts(match: re.Match[str]) -> list[tuple[int, Any]]:
-    parts: list[tuple[int, Any]] = [(_NUMBER, (1, _number(match["first"])))]
-    parts += [(_NUMBER, _later(number)) for number in match["rest"].split(".")[1:]]
-    if match["letter"]:
-        parts.append((_LETTER, match["letter"]))
-    for name, number in _SUFFIX.findall(match["suffixes"]):
-        parts.append((_PRE_SUFFIX, _PRE.index(name)) if name in _PRE else (_POST_SUFFIX, _POST.index(name)))
-        if number:
-            parts.append((_SUFFIX_NUMBER, _number(number)))
-    if match["hash"]:
-        parts.append((_HASH, match["hash"]))
-    if match["revision"]:
-        parts.append((_REVISION, _number(match["revision"])))
-    return parts
+def _strict_key(text: str) -> Key:
+    if not isinstance(text, str):
+        # A number such as 3.20 has lost its last zero before it comes here.
+        raise InvalidVersion(f"invalid version: {text!r} (expected a text, such as {str(text)!r})")
+    match = _GRAMMAR.match(text)
+    end = match.end() if match else 0
+    if match is None or end != len(text):
+        where = f"; cannot read {quoted(text[end:])}" if end else ""
+        raise InvalidVersion(f"invalid version: {quoted(text)} (expected {_EXPECTED}{where})")
+    return _key(match, _END)
+
+
+def _lenient_key(text: str) -> Key:
+    match = _GRAMMAR.match(text)
+    if match is None:
+        return (_NOTHING_READABLE,)
+    return _key(match, _END if match.end() == len(text) else _UNREADABLE)
+
+
+def _key(match: re.Match[str], end: int) -> Key:
+    first, numbers, letter, suffixes, commit, revision = match.groups()
+    key: list[int | str] = [_number(first)]
+    if numbers:
+        for number in numbers[1:].split("."):
+            key += (_ZERO_LED_NUMBER, number) if number[0] == "0" else (_NUMBER, _number(number))
+    if letter:
+        key += (_LETTER, letter)
+    if suffixes:
+        for suffix in suffixes[1:].split("_"):
+            name = suffix.rstrip("0123456789")
+            key.append(_SUFFIXES[name])
+            if name != suffix:
+                key += (_SUFFIX_NUMBER, _number(suffix[len(name) :]))
+    if commit:
+        key += (_HASH, commit)
+    if revision:
+        key += (_REVISION, _number(revision))
+    key.append(end)
+    return tuple(key)
 
 
 def _number(digits: str) -> int:
-    # apk counts in 64 bits. Digits beyond what int() takes at once are cut from the left, which keeps the remainder.
-    return int(digits[-4000:]) % _WORD
-
-
-def _later(digits: str) -> tuple[int, int | str]:
-    """Return the key of a number behind a dot: with a leading zero it is compared as text."""
-    return (0, digits) if digits.startswith("0") else (1, _number(digits))
+    # apk counts in 64 bits and wraps around. 10**64 is a multiple of 2**64, so that further digits change nothing.
+    return int(digits) if len(digits) < 20 else int(digits[-64:]) & 0xFFFF_FFFF_FFFF_FFFF  # noqa: PLR2004

@@ -1,0 +1,54 @@
+"""Digests as the package database writes them: ``Q1`` and base64, ``X1`` and hexadecimal digits, and kin."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Algorithm = Literal["md5", "sha1", "sha256-160", "sha256"]
+
+PATTERN: Final = r"(?:Q1[0-9A-Za-z+/]{27}=|Q2[0-9A-Za-z+/]{43}=|X1[0-9A-Fa-f]{40}|X2[0-9A-Fa-f]{64}|[0-9A-Fa-f]{32})"
+"""A regular expression of all forms."""
+
+_DIGEST: Final = re.compile(PATTERN)
+_SHA1_BYTES: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digest:
+    """A digest of a file's contents, or of a symbolic link's target, or of a whole package."""
+
+    algorithm: Algorithm
+    """``sha256-160`` is SHA-256 cut to its first 20 bytes; ``md5`` dates from before apk-tools 2."""
+    value: bytes
+
+    def matches(self, data: bytes) -> bool:
+        """Whether this is the digest of *data*."""
+        name = self.algorithm.partition("-")[0]
+        return hashlib.new(name, data, usedforsecurity=False).digest()[: len(self.value)] == self.value
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.value.hex()}"
+
+
+def parse_digest(text: str, *, truncated_sha256: bool = False) -> Digest | None:
+    """Return the digest that *text* spells, or None if it spells none.
+
+    Args:
+        text: ``Q1...``, ``Q2...``, ``X1...``, ``X2...``, or 32 bare hexadecimal digits.
+        truncated_sha256: 20 bytes are of SHA-256, as in packages that carry the flag ``S``; else they are SHA-1.
+    """
+    if not _DIGEST.fullmatch(text):
+        return None
+    digits = text.removeprefix("X1").removeprefix("X2")
+    value = base64.b64decode(text[2:]) if text[0] == "Q" else bytes.fromhex(digits)
+    return Digest(algorithm=_algorithm(len(value), truncated_sha256=truncated_sha256), value=value)
+
+
+def _algorithm(length: int, *, truncated_sha256: bool) -> Algorithm:
+    if length == _SHA1_BYTES:
+        return "sha256-160" if truncated_sha256 else "sha1"
+    return "md5" if length < _SHA1_BYTES else "sha256"
