@@ -69,7 +69,7 @@ class _Part(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # typeshed's Buffer has no length
         self._whole.seek(self._offset + self._place)
         count = max(0, min(len(buffer), self._length - self._place))
-        read = self._whole.readinto(buffer[:count]) or 0
+        read = self._whole.readinto(memoryview(buffer)[:count]) or 0  # a slice of a bytearray would be a copy
         self._place += read
         return read
 

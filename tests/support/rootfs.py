@@ -8,12 +8,13 @@ from pytest_alpine.layers import LayeredRootFS, flatten, read_changeset
 from tests.support.tars import layer_tar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.support.tars import Members
+    from tests.support.tars import Node
 
 
-def rootfs_of(folder: Path, *layers: Members | bytes) -> LayeredRootFS:
+def rootfs_of(folder: Path, *layers: Mapping[str, Node] | bytes) -> LayeredRootFS:
     """Return the root filesystem of *layers*, base first: members, or tars; *folder* keeps the tars."""
     tars = []
     for number, layer in enumerate(layers):

@@ -9,7 +9,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,10 @@ Members = Mapping[str, Node] | Iterable[tuple[str, Node]]
 OPAQUE = ".wh..wh..opq"
 
 
+@overload
+def layer_tar(members: Mapping[str, Node], *, tar_format: int = ...) -> bytes: ...
+@overload
+def layer_tar(members: Iterable[tuple[str, Node]], *, tar_format: int = ...) -> bytes: ...
 def layer_tar(members: Members, *, tar_format: int = tarfile.PAX_FORMAT) -> bytes:
     """Return an uncompressed layer tar of *members*; equal members give equal bytes."""
     buffer = io.BytesIO()
