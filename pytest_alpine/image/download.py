@@ -64,7 +64,7 @@ class Download:
                 self._resume(error)
             else:
                 self._offset += len(data)
-                self._report(done=not data)
+                self._report(at_end=not data)
                 return data
 
     def _read(self, size: int) -> bytes:
@@ -94,9 +94,9 @@ class Download:
             self._body.close()
         self._body = None
 
-    def _report(self, *, done: bool) -> None:
+    def _report(self, *, at_end: bool) -> None:
         now = time.monotonic()
-        if done or now - self._reported >= _REPORT_EVERY:
-            self._reported = now
+        if (at_end and self._reported < now) or now - self._reported >= _REPORT_EVERY:
+            self._reported = float("inf") if at_end else now
             of = f"/{self._size / 1e6:.1f}" if self._size is not None else ""
             self._progress(f"{self._what}, {self._offset / 1e6:.1f}{of} MB")

@@ -1,0 +1,45 @@
+"""For which platform the programs of a root filesystem were built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.apk.database import read_arch
+from pytest_alpine.arm_attributes import read_arm_attributes
+from pytest_alpine.elf import EM_ARM, is_elf, read_header
+from pytest_alpine.errors import DatabaseError, FileNotInImage, MalformedImage
+from pytest_alpine.platforms import BY_APK_ARCH, PLATFORMS, Platform
+
+if TYPE_CHECKING:
+    from pytest_alpine.rootfs import RootFS
+
+# One of them is in any root filesystem that can run a command.
+_PROGRAMS: Final = ("/bin/sh", "/bin/busybox", "/sbin/apk", "/sbin/init", "/usr/bin/env")
+_V7: Final = 7
+
+
+def userland_platform(rootfs: RootFS) -> Platform | None:
+    """Return the platform of *rootfs* by what apk is told, or else by its programs; None where nothing tells."""
+    try:
+        told = BY_APK_ARCH.get(read_arch(rootfs))
+    except (DatabaseError, FileNotInImage):
+        told = None
+    return told or next(filter(None, (_program_platform(rootfs, path) for path in _PROGRAMS)), None)
+
+
+def _program_platform(rootfs: RootFS, path: str) -> Platform | None:
+    try:
+        data = rootfs.read(path)
+        if not is_elf(data):
+            return None
+        header = read_header(data, path)
+        arm = read_arm_attributes(data, path) if header.machine == EM_ARM else None
+    except (FileNotInImage, MalformedImage):
+        return None
+    if header.machine == EM_ARM:
+        # Both ARM platforms write one ELF header; what tells them apart may have been stripped.
+        old = arm is not None and arm.architecture is not None and arm.architecture < _V7
+        return BY_APK_ARCH["armhf" if old else "armv7"]
+    same = (header.machine, header.bits, header.big_endian)
+    machines = ((platform, platform.machine) for platform in PLATFORMS)
+    return next((p for p, m in machines if (m.elf_machine, m.bits, m.big_endian) == same), None)
