@@ -139,7 +139,7 @@ def _mirrored_layer(reference: Reference, platform: Platform, store: Store) -> L
     release = _release(mirror, reference, store)
     tarball = find_tarball(mirror, release, platform.apk_arch) if platform in PLATFORMS else None
     if tarball is None:
-        raise PlatformNotFound(not_published(reference, platform, _published(mirror, reference, release, store)))
+        raise _no_tarball(mirror, reference, release, platform, store)
     where = f"{reference} {platform}, {tarball.name}"
     return Layer(
         open=partial(mirror.open, tarball.path, size=tarball.size, what=where),
@@ -166,6 +166,18 @@ def _has(mirror: Mirror, release: Release, arch: str) -> bool:
     if release.version is not None:
         return f"{FLAVOR}-{release.version}-{arch}.tar.gz" in names
     return RELEASE_FILE in names and any(name.startswith(f"{FLAVOR}-") for name in names)
+
+
+def _no_tarball(
+    mirror: Mirror, reference: Reference, release: Release, platform: Platform, store: Store
+) -> ImageNotFound | PlatformNotFound:
+    there = _published(mirror, reference, release, store)
+    if platform not in there:
+        return PlatformNotFound(not_published(reference, platform, there))
+    if store.pull == "never" and "://" in reference.name:
+        return not_pulled(f"{reference} {platform}")
+    file = mirror.where(f"{release.branch}/releases/{platform.apk_arch}/{RELEASE_FILE}")
+    return ImageNotFound(f"{reference} {platform}: {file} names no {FLAVOR}")
 
 
 def _unknown_tag(

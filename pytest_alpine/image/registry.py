@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_alpine.errors import ImageError
 from pytest_alpine.image.document import check_digest, digest_of
 from pytest_alpine.image.download import Download
 from pytest_alpine.image.manifest import INDEX_TYPES, MANIFEST_TYPES, Descriptor
 from pytest_alpine.image.manifest_source import manifest_source, published_manifests
 from pytest_alpine.image.registry_client import Repository
-from pytest_alpine.image.store import not_pulled
+from pytest_alpine.image.store import Store, not_pulled
 from pytest_alpine.image.web import Unreachable
 
 if TYPE_CHECKING:
     from pytest_alpine.image.source import ImageSource
-    from pytest_alpine.image.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
@@ -45,6 +45,19 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
     pull = _Pull.of(reference, store)
     open_blob = partial(pull.open_blob, what=f"{reference} {platform}")
     return manifest_source(reference, platform, pull.manifests(), pull.fetch, open_blob)
+
+
+def known_source(reference: Reference, platform: Platform, store: Store) -> ImageSource | None:
+    """Return the image *reference* for *platform* as it was last looked up, or None where *store* lacks any of that.
+
+    Only its layers may have to be fetched.
+    """
+    offline = _Pull.of(reference, Store(store.root, pull="never"))
+    open_blob = partial(_Pull.of(reference, store).open_blob, what=f"{reference} {platform}")
+    try:
+        return manifest_source(reference, platform, offline.manifests(), offline.fetch, open_blob)
+    except ImageError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

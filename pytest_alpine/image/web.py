@@ -107,6 +107,7 @@ class Web:
         import requests
 
         self._advice = advice
+        self._silent: set[str] = set()  # hosts that did not answer, patience and all: once is enough
         self._session = requests.Session()
         for host, context in (tls or {}).items():
             self._session.mount(f"https://{host}/", _adapter(context))
@@ -127,7 +128,7 @@ class Web:
                     raise MalformedImage(f"{body.where}: more than {limit} bytes (expected a small document)")
                 return Answer(status=body.status, headers=body.headers, body=data)
 
-        return _patiently(once) if patient else once()
+        return self._patiently(url, once) if patient else once()
 
     def open(self, method: str, url: str, **request: Any) -> Body:  # noqa: ANN401 - handed on to requests
         """Return the answer to one request, redirects followed; the caller closes it.
@@ -143,7 +144,26 @@ class Web:
         Raises:
             Unreachable: no answer, or none but "later".
         """
-        return _patiently(lambda: self._once(method, url, **request))
+        return self._patiently(url, lambda: self._once(method, url, **request))
+
+    def _patiently(self, url: str, attempt: Callable[[], T]) -> T:
+        host = urlsplit(url).netloc
+        for number, delay in enumerate((*DELAYS, None), start=1):
+            try:
+                found = attempt()
+            except Unreachable as error:
+                if error.again is None:
+                    raise
+                if host in self._silent:
+                    raise Unreachable(str(error)) from error
+                if delay is None:
+                    self._silent.add(host)
+                    raise Unreachable(f"{error} (tried {number} times)") from error
+                time.sleep(max(delay, error.again))
+            else:
+                self._silent.discard(host)
+                return found
+        raise AssertionError("the last attempt returns or raises")
 
     def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Body:  # noqa: ANN401
         where = shown(url)
@@ -188,19 +208,6 @@ def shown(url: str) -> str:
     """Return *url* as messages show it: with no password and no query, which may hold a signature."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def _patiently(attempt: Callable[[], T]) -> T:
-    for number, delay in enumerate((*DELAYS, None), start=1):
-        try:
-            return attempt()
-        except Unreachable as error:
-            if error.again is None:
-                raise
-            if delay is None:
-                raise Unreachable(f"{error} (tried {number} times)") from error
-            time.sleep(max(delay, error.again))
-    raise AssertionError("the last attempt returns or raises")
 
 
 @contextmanager
