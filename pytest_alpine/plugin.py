@@ -30,11 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
     """With ``-n`` and no ``--dist``, keep the tests of a cell on one worker, so that its container starts once."""
+    # A wrapper comes before xdist's own hook, which turns "no" into "load".
     if config.getoption("numprocesses", None) and config.getoption("dist", None) == "no":
         config.option.dist = "loadgroup"
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa: ANN401 - xdist may be absent
+    """Deal whole cells where tests are dealt by groups."""
+    if config.option.dist != "loadgroup":
+        return None
+    from pytest_alpine.scheduling import CellScheduling
+
+    return CellScheduling(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,8 +68,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return header_lines(config.stash[alpine_key].settings)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once per cell of its matrix."""
+    """Run a test once per cell of its matrix; the cell's id comes first in the test's."""
     if "alpine_cell" not in metafunc.fixturenames:
         return
     settings = metafunc.config.stash[alpine_key].settings
@@ -65,7 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cells = settings.cells(metafunc.definition.get_closest_marker("alpine"))
     except AlpineError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
-    params = [pytest.param(cell, id=cell.id, marks=pytest.mark.xdist_group(cell.id)) for cell in cells]
+    params = [pytest.param(cell, id=cell.id) for cell in cells]
     metafunc.parametrize("alpine_cell", params, indirect=True, scope="session")
 
 
