@@ -102,14 +102,14 @@ class Tree:
         here = "/"
         for part in path.strip("/").split("/"):
             place = f"{here.rstrip('/')}/{part}"
-            found = self._find(place, last=True)
-            if found is None and place not in self.entries:
+            found = self.entries.get(place)
+            if found is None:
                 found = Entry(path=place, kind="directory", mode=0o755, layer=layer)
                 self._set(here, found)
-            if found is None or found.kind != "directory":
-                kind = self.entries[place].kind
-                raise MalformedImage(f"layer {layer}: {place!r} is a {kind}, yet files are placed in it")
-            here = found.path
+            end = self._find(place, last=True) if found.kind == "symlink" else found
+            if end is None or end.kind != "directory":
+                raise MalformedImage(f"layer {layer}: {place!r} is a {found.kind}, yet files are placed in it")
+            here = end.path
         return here
 
 
