@@ -106,7 +106,7 @@ def _write(elf: Elf) -> bytes:
     tags, needs = _tags(elf, strings), _version_needs(elf, strings, order)
     if needs:
         tags += [(_DT_VERNEED, 0), (_DT_VERNEEDNUM, len(elf.versions))]
-    interpreter = elf.interpreter.encode() + b"\0" if elf.interpreter is not None else b""
+    interpreter = elf.interpreter.encode("utf-8", "surrogateescape") + b"\0" if elf.interpreter is not None else b""
     dynamic_size = (len(tags) + 2) * (16 if wide else 8) if tags else 0
     count = 1 + bool(tags) + bool(interpreter)
     places = _places(header_size + count * segment_size, interpreter, bytes(dynamic_size), bytes(strings), needs)
