@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.findings import Finding
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_alpine.image.image import Image
 
 UNOWNED: Final = "(no package)"
@@ -56,7 +57,9 @@ def _over(image: Image, measure: str, limit: int) -> Finding | None:
         return Finding(check="size", subject=measure, expected=expected, actual="no such measure", hint=hint)
     if size <= limit:
         return None
-    over = f"{format_size(size)} ({size} bytes), {format_size(size - limit)} or {(size - limit) / max(limit, 1):.1%} over"
+    over = (
+        f"{format_size(size)} ({size} bytes), {format_size(size - limit)} or {(size - limit) / max(limit, 1):.1%} over"
+    )
     return Finding(check="size", subject=measure, expected=expected, actual=over, hint=_largest(image))
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.libc import Libc

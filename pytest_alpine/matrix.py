@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import AlpineError, InvalidPlatform
 from pytest_alpine.platforms import PLATFORMS, Platform
 from pytest_alpine.reference import FILE_TRANSPORTS, TAG_FIELD, Reference, fill_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 ALL: Final = "all"
 NATIVE: Final = "native"

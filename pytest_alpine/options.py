@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, get_args
 
 import pytest
 
@@ -14,7 +14,8 @@ from pytest_alpine.reference import TAG_FIELD, Reference
 
 DEFAULT_IMAGE: Final = "alpine"
 ENGINES: Final = ("auto", "docker", "none")
-PULLS: Final = ("missing", "always", "never")
+Pull = Literal["missing", "always", "never"]
+PULLS: Final[tuple[Pull, ...]] = get_args(Pull)
 MISSING: Final = ("fail", "skip")
 REPORTS: Final = (".html", ".json", ".md")
 
@@ -25,7 +26,13 @@ _OPTIONS: Final = (
     ("+platform", "P", "alpine_platforms", "args", "platforms to test: native, all, or names (default: native)"),
     ("engine", "E", "alpine_engine", "string", "what runs containers: auto, docker, none (default: auto)"),
     ("pull", "P", "alpine_pull", "string", "when images are fetched: missing, always, never (default: missing)"),
-    ("missing", "M", "alpine_missing", "string", "an absent engine, emulator or platform: fail or skip (default: fail)"),
+    (
+        "missing",
+        "M",
+        "alpine_missing",
+        "string",
+        "an absent engine, emulator or platform: fail or skip (default: fail)",
+    ),
     ("+report", "FILE", "alpine_reports", "args", "write a report: .json, .html or .md by suffix"),
     ("sizes", "FILE", "alpine_sizes", "string", "the size ledger to hold images against"),
 )
@@ -38,7 +45,7 @@ class Settings:
     chosen: Declaration
     ini: Declaration
     engine: str
-    pull: Literal["missing", "always", "never"]
+    pull: Pull
     missing: str
     reports: tuple[Path, ...]
     sizes: Path | None
@@ -90,7 +97,7 @@ def read_settings(config: pytest.Config) -> Settings:
             platforms=_words(config.getini("alpine_platforms")),
         ),
         engine=_choice(config, "engine", ENGINES),
-        pull=cast("Literal['missing', 'always', 'never']", _choice(config, "pull", PULLS)),
+        pull=_pull(config),
         missing=_choice(config, "missing", MISSING),
         reports=_reports(config),
         sizes=config.rootpath / sizes if sizes else None,
@@ -98,7 +105,9 @@ def read_settings(config: pytest.Config) -> Settings:
         keep=config.getoption("alpine_keep"),
     )
     if settings.update_sizes and settings.sizes is None:
-        raise pytest.UsageError("--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE or alpine_sizes")
+        raise pytest.UsageError(
+            "--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE or alpine_sizes"
+        )
     _check_declarations(settings)
     return settings
 
@@ -121,7 +130,7 @@ def _check_declarations(settings: Settings) -> None:
 def _marked(marker: pytest.Mark) -> Declaration:
     unknown = set(marker.kwargs) - {"tags", "platforms", "image"}
     if marker.args or unknown:
-        what = f"unknown argument {sorted(unknown)[0]!r}" if unknown else "a positional argument"
+        what = f"unknown argument {min(unknown)!r}" if unknown else "a positional argument"
         raise AlpineError(f"@pytest.mark.alpine: {what} (expected tags=, platforms=, image=)")
     return Declaration(
         image=marker.kwargs.get("image"),
@@ -150,8 +159,15 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def _pull(config: pytest.Config) -> Pull:
+    value = _choice(config, "pull", PULLS)
+    return next(pull for pull in PULLS if pull == value)
+
+
 def _reports(config: pytest.Config) -> tuple[Path, ...]:
-    paths = [Path(word) for word in split_list(config.getoption("alpine_report") or config.getini("alpine_reports") or ())]
+    paths = [
+        Path(word) for word in split_list(config.getoption("alpine_report") or config.getini("alpine_reports") or ())
+    ]
     for path in paths:
         if path.suffix not in REPORTS:
             raise pytest.UsageError(f"--alpine-report={path}: unknown format; try one of {', '.join(REPORTS)}")

@@ -85,11 +85,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the first containers; xdist's controller and a listing run no tests."""
     config = session.config
-    if config.option.collectonly or config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+    worker = hasattr(config, "workerinput")
+    distributed = config.getoption("dist", "no") != "no"
+    if config.option.collectonly or (distributed and not worker):
         return
     alpine = config.stash[alpine_key]
     alpine.expect(session.items)
-    if not hasattr(config, "workerinput"):  # a worker learns one by one which of the tests are its own
+    if not worker:  # a worker learns one by one which of the tests are its own
         alpine.start_ahead()
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.report.grid import grid_lines
-from pytest_alpine.report.results import CellResult
 from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from pytest_alpine.report.results import CellResult
 
 _HEADINGS: Final = ("tag", "platform", "passed", "failed", "skipped", "compressed", "emulated", "seconds")
 
@@ -53,7 +56,9 @@ def _markdown(cells: Sequence[CellResult]) -> str:
 
 def _html(cells: Sequence[CellResult]) -> str:
     head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
-    rows = "\n".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(cell)) + "</tr>" for cell in cells)
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(cell)) + "</tr>" for cell in cells
+    )
     grid = html.escape("\n".join(grid_lines(cells)))
     style = "body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}"
     title = "<!doctype html><html lang=en><meta charset=utf-8><title>Alpine images</title>"
@@ -64,7 +69,14 @@ def _row(cell: CellResult) -> list[str]:
     size = "" if cell.compressed is None else format_size(cell.compressed)
     emulated = {None: "", True: "yes", False: "no"}[cell.emulated]
     counts = [str(cell.count("passed")), str(cell.count("failed")), str(cell.count("skipped"))]
-    return [cell.tag, cell.platform, *counts, size if cell.published else "not published", emulated, f"{cell.duration:.2f}"]
+    return [
+        cell.tag,
+        cell.platform,
+        *counts,
+        size if cell.published else "not published",
+        emulated,
+        f"{cell.duration:.2f}",
+    ]
 
 
 FORMATS: Final[dict[str, Callable[[Sequence[CellResult]], str]]] = {".json": _json, ".md": _markdown, ".html": _html}

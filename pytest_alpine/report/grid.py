@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.platforms import PLATFORMS, Platform
-from pytest_alpine.report.results import CellResult
 from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_alpine.report.results import CellResult
 
 _NOT_PUBLISHED: Final = "-"
 _LEGEND: Final = "~ emulated   - not published   sizes: compressed layers, else files of the root filesystem"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -55,7 +58,7 @@ class Results:
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str, str], CellResult] = {}
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator of CellResult
+    def __iter__(self) -> Iterator[CellResult]:
         return iter(self._cells.values())
 
     def __bool__(self) -> bool:
@@ -68,9 +71,8 @@ class Results:
             self._cells[key] = CellResult(tag=note["tag"], platform=note["platform"], reference=note["reference"])
         cell = self._cells[key]
         cell.duration += duration
-        if phase == "call" or outcome != "passed":
-            if cell.outcomes.get(test) != "failed":
-                cell.outcomes[test] = outcome
+        if (phase == "call" or outcome != "passed") and cell.outcomes.get(test) != "failed":
+            cell.outcomes[test] = outcome
         for name in ("emulated", "digest", "compressed", "rootfs"):
             if note[name] is not None:
                 setattr(cell, name, note[name])

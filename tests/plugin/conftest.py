@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.images import BuiltImage, Symlink, image, layer_tar, write_oci_layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DATABASE = """\
 P:musl

@@ -13,7 +13,10 @@ import pytest
         (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
         (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .html, .json, .md"),
         (["--alpine-update-sizes"], "--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE"),
-        (["--alpine-platform=vax"], "unknown architecture: 'vax' (expected one of linux/amd64, linux/386, linux/arm/v6"),
+        (
+            ["--alpine-platform=vax"],
+            "unknown architecture: 'vax' (expected one of linux/amd64, linux/386, linux/arm/v6",
+        ),
         (["--alpine-image=Alpine"], "invalid image reference: 'Alpine' (expected [registry/]name[:tag][@digest]"),
         (["--alpine-image=docker-deamon:x"], "unknown transport 'docker-deamon' in image reference"),
         (["--alpine-tag=a/b"], "invalid tag 'a/b'"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +19,9 @@ from pytest_alpine.errors import DatabaseError, InvalidConstraint, InvalidSize
 from pytest_alpine.image.store import Store
 from tests.support.images import HardLink, Members, Symlink, image, layer_tar, write_oci_layout
 from tests.support.mirror import MIRROR
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DATABASE = """\
 P:musl
@@ -67,7 +69,12 @@ def test_installed_tells_every_problem_at_once(tmp_path: Path) -> None:
 
 def test_findings_are_data(tmp_path: Path) -> None:
     (finding,) = find_installed(built(tmp_path), "curl>=8")
-    assert (finding.check, finding.subject, finding.expected, finding.actual) == ("installed", "curl>=8", "installed", "nothing")
+    assert (finding.check, finding.subject, finding.expected, finding.actual) == (
+        "installed",
+        "curl>=8",
+        "installed",
+        "nothing",
+    )
 
 
 def test_installed_wants_a_constraint(tmp_path: Path) -> None:
@@ -86,7 +93,9 @@ def test_shell_and_libc_failures_name_what_is_there(tmp_path: Path) -> None:
     small = built(tmp_path, {"bin/bash": b"\x7fELF bash", "bin/sh": Symlink("bash")})
     with pytest.raises(AssertionError, match=r"/bin/sh: expected ash, found bash \(/bin/sh leads to /bin/bash\)"):
         assert_shell(small, "ash")
-    with pytest.raises(AssertionError, match=r"libc: expected musl, with its loader /lib/ld-musl-x86_64\.so\.1, found no C"):
+    with pytest.raises(
+        AssertionError, match=r"libc: expected musl, with its loader /lib/ld-musl-x86_64\.so\.1, found no C"
+    ):
         assert_musl(small)
 
 

@@ -19,9 +19,19 @@ def ids(found: tuple[Cell, ...]) -> list[str]:
     ("chosen", "marked", "ini", "expected"),
     [
         (NOTHING, None, INI, [f"latest-{Platform.native().slug}"]),
-        (Declaration(tags=("1", "2"), platforms=("arm/v7", "386")), None, INI, ["1-arm-v7", "1-386", "2-arm-v7", "2-386"]),
+        (
+            Declaration(tags=("1", "2"), platforms=("arm/v7", "386")),
+            None,
+            INI,
+            ["1-arm-v7", "1-386", "2-arm-v7", "2-386"],
+        ),
         (Declaration(tags=("2",)), None, Declaration(image="a", tags=("1",), platforms=("386",)), ["2-386"]),
-        (NOTHING, Declaration(tags=("1", "2"), platforms=("386", "s390x")), INI, ["1-386", "1-s390x", "2-386", "2-s390x"]),
+        (
+            NOTHING,
+            Declaration(tags=("1", "2"), platforms=("386", "s390x")),
+            INI,
+            ["1-386", "1-s390x", "2-386", "2-s390x"],
+        ),
         (Declaration(tags=("2",)), Declaration(tags=("1", "2"), platforms=("386",)), INI, ["2-386"]),
         (Declaration(platforms=("arm64",)), Declaration(tags=("1",), platforms=("386", "aarch64")), INI, ["1-arm64"]),
         (Declaration(platforms=("arm64",)), Declaration(tags=("1",)), INI, ["1-arm64"]),
