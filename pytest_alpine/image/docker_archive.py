@@ -30,10 +30,10 @@ from pytest_alpine.image.manifest_source import config_diff_ids, config_platform
 from pytest_alpine.image.source import ImageSource, Layer
 
 if TYPE_CHECKING:
-    from pytest_alpine.platforms import Platform
     from collections.abc import Sequence
 
     from pytest_alpine.image.store import Store
+    from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
 _MANIFEST: Final = "manifest.json"

@@ -183,12 +183,12 @@ def _open_file(path: Path, where: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise ImageNotFound(f"{where}: there is no file {str(path)!r}") from error
+        raise ImageNotFound(f"{where}: no such file") from error
     except OSError as error:
-        raise ImageError(f"{where}: cannot read {str(path)!r}: {error.strerror or error}") from error
+        raise ImageError(f"{where}: cannot read it: {error.strerror or error}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise MalformedImage(f"{where}: {str(path)!r} is not a file (expected a tar archive)")
+        raise MalformedImage(f"{where}: not a regular file (expected a tar archive)")
     return descriptor
 
 

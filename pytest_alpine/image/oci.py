@@ -45,12 +45,10 @@ def _files(reference: Reference, store: Store) -> Files:
     where, path = str(replace(reference, tag=None)), Path(reference.name)
     if reference.transport == "oci-archive":
         if path.is_dir():
-            raise MalformedImage(f"{where}: {reference.name!r} is a folder (for a folder, write oci:{reference.name})")
+            raise MalformedImage(f"{where}: a folder (for a folder, write oci:{reference.name})")
         return Archive(path, where, store.root / "incoming")
     if path.is_dir():
         return Folder(path, where)
     if path.exists():
-        raise MalformedImage(
-            f"{where}: {reference.name!r} is a file (for an archive, write oci-archive:{reference.name})"
-        )
-    raise ImageNotFound(f"{where}: there is no folder {reference.name!r}")
+        raise MalformedImage(f"{where}: a file (for an archive, write oci-archive:{reference.name})")
+    raise ImageNotFound(f"{where}: no such folder")
