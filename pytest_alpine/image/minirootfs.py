@@ -180,9 +180,7 @@ def _no_tarball(
     return ImageNotFound(f"{reference} {platform}: {file} names no {FLAVOR}")
 
 
-def _unknown_tag(
-    mirror: Mirror, reference: Reference, store: Store, release: Release | None = None
-) -> ImageNotFound:
+def _unknown_tag(mirror: Mirror, reference: Reference, store: Store, release: Release | None = None) -> ImageNotFound:
     if store.pull == "never" and "://" in reference.name:
         return not_pulled(str(reference))
     versions = versions_there(mirror, release.branch) if release is not None and release.version is not None else []

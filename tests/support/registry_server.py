@@ -76,9 +76,8 @@ class RegistryServer:
         *,
         style: Style = "oci",
         attested: bool = False,
-        indexed: bool = True,
     ) -> str:
-        """Publish *images* under *tag* and return its digest; *indexed* says whether one image gets an index too."""
+        """Publish an index of *images* under *tag* and return its digest."""
         more = []
         for built in images:
             self.blobs |= {blob.digest: blob for blob in blobs_of(built)}
@@ -86,8 +85,12 @@ class RegistryServer:
                 entry, needed = attestation(built)
                 more.append(entry)
                 self.blobs |= {blob.digest: blob for blob in needed}
-        top = index(images, style=style, more=more) if indexed else images[0].manifest
-        return self.tag(repository, tag, top)
+        return self.tag(repository, tag, index(images, style=style, more=more))
+
+    def push_single(self, repository: str, tag: str, built: BuiltImage) -> str:
+        """Publish *built* under *tag*, with no index, and return its digest."""
+        self.blobs |= {blob.digest: blob for blob in blobs_of(built)}
+        return self.tag(repository, tag, built.manifest)
 
     def tag(self, repository: str, tag: str, blob: Blob) -> str:
         """Publish the manifest or index *blob* under *tag* and return its digest."""
