@@ -164,8 +164,10 @@ def _inside(name: object, where: str) -> str:
 
 
 def _images(files: Files, reference: Reference, rows: Sequence[_Row]) -> dict[Platform, ArchivedImage]:
-    images = [_image(files, reference, row) for row in rows]
-    return {image.platform: image for image in reversed(images)}
+    images: dict[Platform, ArchivedImage] = {}
+    for image in (_image(files, reference, row) for row in rows):
+        images.setdefault(image.platform, image)
+    return images
 
 
 def _image(files: Files, reference: Reference, row: _Row) -> ArchivedImage:
