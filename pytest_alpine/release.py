@@ -27,8 +27,7 @@ _LIMIT: Final = 1 << 16
 _ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _ESCAPED_IN_QUOTES: Final = re.compile(r'\\([\\"$`])')
 _ESCAPED: Final = re.compile(r"\\(.)")
-_PRETTY_BRANCH: Final = re.compile(r"\bv?(\d+\.\d+)$")
-_VERSION_BRANCH: Final = re.compile(r"\d+\.\d+(?=\.|_|$)")
+_BRANCH: Final = re.compile(r"\d+\.\d+(?=\.|_|$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +43,7 @@ class Release:
     version: str | None
     """The content of ``/etc/alpine-release``; None where there is no such file."""
     branch: str | None
-    """``3.20`` or ``edge``; None where the distribution has no branches of Alpine's."""
+    """Alpine's branch: ``3.20`` or ``edge``; None where the distribution does not follow one."""
     is_edge: bool
     """Whether this is Alpine's rolling branch, whose versions sort below the release that they lead to."""
 
@@ -56,20 +55,22 @@ def read_release(rootfs: RootFS) -> Release:
         FileNotInImage: there is no os-release file.
     """
     fields = _os_release(rootfs)
-    name = fields.get("NAME", "Linux")
+    identity, name = fields.get("ID", "linux"), fields.get("NAME", "Linux")
     pretty_name = fields.get("PRETTY_NAME") or name
+    version_id = fields.get("VERSION_ID", "")
     version_file = _text(rootfs, ALPINE_RELEASE)
     version = version_file.strip().partition("\n")[0].strip() if version_file is not None else None
-    is_edge = pretty_name.split()[-1:] == [EDGE] or _tracks_edge(rootfs)
-    identity = fields.get("ID", "linux")
-    is_alpine = identity == "alpine" or version is not None
+    alpine_version = version_id if version is None and identity == "alpine" else version or ""
+    # Between two releases, edge calls itself an alpha of the next one.
+    is_edge = pretty_name.split()[-1:] == [EDGE] or "_alpha" in alpine_version or _tracks_edge(rootfs)
+    numbers = _BRANCH.match(alpine_version)
     return Release(
         id=identity,
         name=name,
-        version_id=fields.get("VERSION_ID", ""),
+        version_id=version_id,
         pretty_name=pretty_name,
         version=version,
-        branch=_branch(pretty_name, version or fields.get("VERSION_ID", ""), is_edge=is_edge) if is_alpine else None,
+        branch=EDGE if is_edge else numbers[0] if numbers is not None else None,
         is_edge=is_edge,
     )
 
@@ -114,13 +115,3 @@ def _tracks_edge(rootfs: RootFS) -> bool:
     except DatabaseError:
         return False
     return bool(untagged) and all(EDGE in repository.url.split("/") for repository in untagged)
-
-
-def _branch(pretty_name: str, version: str, *, is_edge: bool) -> str | None:
-    if is_edge:
-        return EDGE
-    found = _PRETTY_BRANCH.search(pretty_name)
-    if found is not None:
-        return found[1]
-    numbers = _VERSION_BRANCH.match(version)
-    return numbers[0] if numbers is not None else None
