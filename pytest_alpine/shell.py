@@ -91,8 +91,10 @@ def _programs(rootfs: RootFS, paths: list[str]) -> list[Shell]:
             continue
         if entry.is_file:
             if entry.path not in kinds:
-                kinds[entry.path] = _kind(rootfs, entry, path)
-            found[named.path] = Shell(path=path, real=entry.path, kind=kinds[entry.path])
+                kinds[entry.path] = _kind(rootfs, entry)
+            # BusyBox goes by the name that it is called by.
+            called_hush = kinds[entry.path] == "ash" and posixpath.basename(path) == "hush"
+            found[named.path] = Shell(path=path, real=entry.path, kind="hush" if called_hush else kinds[entry.path])
     return list(found.values())
 
 
@@ -105,20 +107,13 @@ def _login_shells(rootfs: RootFS) -> list[str]:
     return [line for line in lines if line.startswith("/")]
 
 
-def _kind(rootfs: RootFS, entry: Entry, path: str) -> ShellKind:
+def _kind(rootfs: RootFS, entry: Entry) -> ShellKind:
     data = rootfs.read(entry.path, _LIMIT)
     if not is_elf(data):
         return "other"
     if _BUSYBOX in data:
-        return _busybox_kind(data, path)
+        return "ash" if b"\0ash\0" in data or b"\0hush\0" not in data else "hush"
     for kind, text in _TEXTS:
         if text.search(data):
             return kind
     return _NAMES.get(posixpath.basename(entry.path), "other")
-
-
-def _busybox_kind(data: bytes, path: str) -> ShellKind:
-    """Which of BusyBox's two shells answers to *path*: ash, unless only hush was built in."""
-    if posixpath.basename(path) == "hush":
-        return "hush"
-    return "ash" if b"\0ash\0" in data or b"\0hush\0" not in data else "hush"

@@ -58,7 +58,8 @@ def debian(**more: str) -> str:
 RELATIVES = [
     ("fallback-place", {"usr/lib/os-release": STABLE}, ("alpine", None, "3.20", False)),
     ("etc-comes-first", {"etc/os-release": STABLE, "usr/lib/os-release": EDGE}, ("alpine", None, "3.20", False)),
-    ("candidate", {"etc/os-release": os_release(ID="alpine", VERSION_ID="3.17.0_rc1")}, ("alpine", None, "3.17", False)),
+    ("candidate", {"etc/os-release": os_release(ID="alpine", VERSION_ID="3.17.0_rc1")},
+     ("alpine", None, "3.17", False)),
     ("no-pretty-name", {"etc/os-release": "ID=alpine\nVERSION_ID=3.19.4\n"}, ("alpine", None, "3.19", False)),
     ("no-version-at-all", {"etc/os-release": "ID=alpine\n"}, ("alpine", None, None, False)),
     ("renamed", {"etc/os-release": os_release(ID="alpine", PRETTY_NAME="Acme OS"), "etc/alpine-release": "3.20.3"},
