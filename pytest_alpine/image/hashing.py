@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
 class Hashing:
     """A byte stream that is hashed beside the reading, in a thread of its own: hashing releases the interpreter."""
 
-    def __init__(self, stream: ByteStream, algorithm: str) -> None:
+    def __init__(self, stream: ByteStream, algorithm: str, copy: Callable[[bytes], None] | None = None) -> None:
+        """Read nothing yet.
+
+        Args:
+            stream: what is read and hashed.
+            algorithm: of the digest, such as ``sha256``.
+            copy: gets every piece too, in the same thread; what it raises, a later ``read`` or ``digest`` raises.
+        """
         self.size = 0
         """Bytes that were read so far."""
         self._stream = stream
         self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
+        self._copy = copy
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._last: Future[None] | None = None
 
@@ -40,7 +49,7 @@ class Hashing:
             self._last.result()  # one piece in flight bounds the memory
         if data:
             self.size += len(data)
-            self._last = self._pool.submit(self._hash.update, data)
+            self._last = self._pool.submit(self._take, data)
         return data
 
     def digest(self) -> str:
@@ -48,3 +57,8 @@ class Hashing:
         if self._last is not None:
             self._last.result()
         return f"{self._algorithm}:{self._hash.hexdigest()}"
+
+    def _take(self, data: bytes) -> None:
+        self._hash.update(data)
+        if self._copy is not None:
+            self._copy(data)

@@ -16,7 +16,7 @@ from pytest_alpine.errors import MalformedImage
 from pytest_alpine.layers import LayeredRootFS, flatten, rootfs_size
 from pytest_alpine.libc import Libc, read_libc
 from pytest_alpine.release import Release, read_release
-from pytest_alpine.shell import Shell, read_shell, read_shells
+from pytest_alpine.shell import SH, Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,8 @@ class Image:
     @cached_property
     def shell(self) -> Shell | None:
         """What stands behind ``/bin/sh``, or None."""
-        return read_shell(self.rootfs)
+        # Looking into a shell takes a quarter of the time of all facts: once is enough.
+        return next((shell for shell in self.shells if shell.path == SH), None) or read_shell(self.rootfs)
 
     def __str__(self) -> str:
         digest = self.digest or self.id

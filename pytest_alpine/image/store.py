@@ -232,13 +232,17 @@ def _unpack(layer: Layer, incoming: Incoming) -> str:
 
 
 def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming) -> str:
-    with decompressed(stored, layer.where) as plain, Hashing(plain, "sha256") as content:
-        while piece := content.read(_PIECE):
-            with store_errors(incoming.path):
-                incoming.stream.write(piece)
+    def write(piece: bytes) -> None:
         with store_errors(incoming.path):
-            incoming.stream.flush()
-        return content.digest()
+            incoming.stream.write(piece)
+
+    with decompressed(stored, layer.where) as plain, Hashing(plain, "sha256", copy=write) as content:
+        while content.read(_PIECE):
+            pass
+        diff_id = content.digest()
+    with store_errors(incoming.path):
+        incoming.stream.flush()
+    return diff_id
 
 
 def _check_stored(layer: Layer, stored: Hashing) -> None:
