@@ -55,9 +55,7 @@ def _apt_get(*arguments: str) -> None:
     # Another apt-get may be at work on a machine that has just started: wait for it.
     words = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
-    )
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
         raise BedError(f"{' '.join(words)} failed with {done.returncode}:\n{tail}")

@@ -13,11 +13,13 @@ from tests.bed import apt
 from tests.bed.state import BedError
 
 USERNAME = "tester"
-# `days` is ten years: the files live as long as the state folder does.
+# Ten years: the files live as long as the state folder does.
 CA = "req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=pytest-alpine-testbed -keyout ca.key -out ca.crt"
 CA_EXTENSIONS = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
 REQUEST = "req -new -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr"
-SIGN = "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3650 -extfile server.ext -out server.crt"
+SIGN = (
+    "x509 -req -days 3650 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile server.ext -out server.crt"
+)
 SERVER_EXTENSIONS = """\
 basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature,keyEncipherment

@@ -44,6 +44,15 @@ def up(state: State) -> None:
     state.processes[NAME] = process.start(NAME, [daemon], lambda: version() is not None)
 
 
+def problem(_state: State) -> str | None:
+    """Why there is no engine; None where there is one."""
+    if version() is not None:
+        return None
+    if apt.find("docker") is None and apt.find(NAME) is None:
+        return f"Docker is not installed; run: {apt.command(*PACKAGES)}"
+    return f"no Docker engine answers; run: {START}"
+
+
 def down(state: State) -> None:
     """Stop the engine if it is ours; its containers end with it, its images stay."""
     process.stop(state.processes.pop(NAME, None))

@@ -10,9 +10,13 @@ import platform
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from tests.bed import apt
 from tests.bed.state import BedError, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 PACKAGES = ("qemu-user-static", "binfmt-support")
@@ -32,7 +36,7 @@ class Emulator:
     @property
     def header(self) -> bytes:
         """The first 20 bytes of a position-independent executable for this machine (elf(5))."""
-        order = "big" if self.big_endian else "little"
+        order: Literal["big", "little"] = "big" if self.big_endian else "little"
         identity = bytes([*b"\x7fELF", self.bits // 32, 2 if self.big_endian else 1, 1, *bytes(9)])
         return identity + (3).to_bytes(2, order) + self.machine.to_bytes(2, order)
 
@@ -80,10 +84,12 @@ def missing() -> tuple[Emulator, ...]:
     return tuple(emulator for emulator in wanted() if not _takes(handlers, emulator))
 
 
-def remedy(emulator: Emulator) -> str:
-    """What to type to have *emulator* by hand."""
-    mount = "" if (BINFMT / "status").exists() else f"sudo {MOUNT} && "
-    return f"{mount}{apt.command(*PACKAGES)} && sudo update-binfmts --enable {emulator.name}"
+def remedy(wanted: Sequence[Emulator]) -> str:
+    """What to type to have the *wanted* emulators by hand."""
+    commands = [] if (BINFMT / "status").exists() else [f"sudo {MOUNT}"]
+    if apt.find("update-binfmts") is None or apt.find("qemu-aarch64-static") is None:
+        commands.append(apt.command(*PACKAGES))
+    return " && ".join(commands + [f"sudo update-binfmts --enable {emulator.name}" for emulator in wanted])
 
 
 def up(state: State) -> None:
@@ -102,9 +108,18 @@ def up(state: State) -> None:
             # Enabling what the package offers; what it does not offer stays missing, and is reported below.
             if subprocess.run([update, "--enable", emulator.name], capture_output=True, check=False).returncode == 0:
                 state.emulators.append(emulator.name)
-    problems = [f"no emulator for {', '.join(left.platforms)}; run: {remedy(left)}" for left in missing()]
-    if problems:
-        raise BedError("\n".join(problems))
+    sentence = problem(state)
+    if sentence:
+        raise BedError(sentence)
+
+
+def problem(_state: State) -> str | None:
+    """Which platforms have no emulator; None where all have one."""
+    left = missing()
+    if not left:
+        return None
+    platforms = ", ".join(name for emulator in left for name in emulator.platforms)
+    return f"no emulator for {platforms}; run: {remedy(left)}"
 
 
 def down(state: State) -> None:

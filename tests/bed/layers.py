@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bed.state import folder

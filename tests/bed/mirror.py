@@ -5,13 +5,39 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bed.platforms import ARCHES, Arch
 from tests.bed.state import BedError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FLAVOR = "alpine-minirootfs"
 LATEST = "latest-stable"
+STAND_IN = "STAND-IN"  # the file that tells a stand-in from a mirror of Alpine
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """A release that the tests know: ``version`` is what its release files say, ``date`` (YYYY-MM-DD) when it came."""
+
+    branch: str
+    tag: str
+    version: str
+    date: str
+    arches: frozenset[str]
+
+
+SINCE_3_13 = frozenset(ARCHES) - {"riscv64", "loongarch64"}
+SINCE_3_20 = SINCE_3_13 | {"riscv64"}
+KNOWN = (
+    Known(branch="edge", tag="20240923", version="3.21.0_alpha20240923", date="2024-09-23", arches=frozenset(ARCHES)),
+    Known(branch="v3.20", tag="3.20.3", version="3.20.3", date="2024-09-06", arches=SINCE_3_20),
+    Known(branch="v3.19", tag="3.19.4", version="3.19.4", date="2024-09-06", arches=SINCE_3_13),
+    Known(branch="v3.13", tag="3.13.12", version="3.13.12", date="2022-08-09", arches=SINCE_3_13),
+)
+KNOWN_LATEST = "v3.20"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,14 +75,14 @@ def releases(mirror: Path) -> tuple[Release, ...]:
     return found
 
 
-def add(mirror: Path, branch: str, arch: Arch, version: str, tarball: bytes, date: str) -> None:
-    """Put one root filesystem (a gzipped tar) into *mirror*, with its checksums and its entry; *date* is YYYY-MM-DD."""
-    folder = mirror / branch / "releases" / arch.apk
+def add(mirror: Path, release: Known, arch: Arch, tarball: bytes) -> None:
+    """Put one root filesystem (a gzipped tar) into *mirror*, with its checksums and its entry."""
+    folder = mirror / release.branch / "releases" / arch.apk
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{FLAVOR}-{version}-{arch.apk}.tar.gz"
+    name = file_name(release, arch)
     (folder / name).write_bytes(tarball)
-    entry = {"title": "Mini root filesystem", "branch": branch, "arch": arch.apk, "version": version}
-    entry |= {"flavor": FLAVOR, "file": name, "date": date, "time": "00:00:00", "size": str(len(tarball))}
+    entry = {"title": "Mini root filesystem", "branch": release.branch, "arch": arch.apk, "version": release.tag}
+    entry |= {"flavor": FLAVOR, "file": name, "date": release.date, "time": "00:00:00", "size": str(len(tarball))}
     for kind in ("sha256", "sha512"):
         entry[kind] = hashlib.new(kind, tarball).hexdigest()
         (folder / f"{name}.{kind}").write_text(f"{entry[kind]}  {name}\n")
@@ -64,9 +90,16 @@ def add(mirror: Path, branch: str, arch: Arch, version: str, tarball: bytes, dat
     (folder / "latest-releases.yaml").write_text("---\n-\n" + "".join(lines))
 
 
+def file_name(release: Known, arch: Arch) -> str:
+    """What Alpine calls the file."""
+    return f"{FLAVOR}-{release.tag}-{arch.apk}.tar.gz"
+
+
 def _release(mirror: Path, branch: str) -> Release:
-    files = sorted((mirror / branch / "releases").glob("*/latest-releases.yaml"))
-    rootfs = tuple(_rootfs(file) for file in files if file.parent.name in ARCHES)
+    files = [mirror / branch / "releases" / arch / "latest-releases.yaml" for arch in ARCHES]
+    rootfs = tuple(_rootfs(file) for file in files if file.exists())
+    if not rootfs:
+        raise BedError(f"{mirror / branch}: no architecture has a latest-releases.yaml")
     # One branch may hold several point releases when an architecture's builders lag: the tag is the usual one.
     version = Counter(item.version for item in rootfs).most_common(1)[0][0]
     return Release(branch=branch, version=version, tags=_tags(mirror, branch, version), rootfs=rootfs)

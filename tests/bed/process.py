@@ -62,12 +62,12 @@ def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
 
 def _spawn(command: Sequence[str], log: Path) -> int:
     """Run *command* with its output in *log*; its process ID."""
-    with open(os.devnull, "rb") as nothing, log.open("wb") as output:
+    with Path(os.devnull).open("rb") as nothing, log.open("wb") as output:
         # Not subprocess.Popen, whose objects complain when they are let go while the process still runs. A session
         # of its own, so that it outlives the terminal and a ^C meant for the tests does not reach it.
         streams = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
         streams += [(os.POSIX_SPAWN_DUP2, output.fileno(), number) for number in (1, 2)]
-        return os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
+        return os.posix_spawn(command[0], list(command), os.environ, file_actions=streams, setsid=True)
 
 
 def _reap(pid: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tests.bed import apt, process
@@ -62,6 +63,16 @@ def up(state: State) -> None:
             state.processes[name] = _start(name, state)
 
 
+def problem(state: State) -> str | None:
+    """Which registry is down, and what would start it; None where both run."""
+    stopped = [name for name in (OPEN, SECURE) if _host(state, name) is None]
+    if not stopped:
+        return None
+    if apt.find("registry") is None and apt.find("docker-registry") is None and not apt.may_install():
+        return f"{' and '.join(stopped)}: docker-registry is not installed; run: {apt.command(*PACKAGES)}"
+    return f"{' and '.join(stopped)}: not running; run: python tests/testbed.py up"
+
+
 def down(state: State) -> None:
     """Stop both; what they store stays."""
     for name in (OPEN, SECURE):
@@ -78,7 +89,7 @@ def _start(name: str, state: State) -> ProcessRecord:
         config = folder() / f"{name}.yml"
         config.write_text(_configuration(port, known))
         try:
-            record = process.start(name, [program, "serve", str(config)], lambda port=port: _answers(port))
+            record = process.start(name, [program, "serve", str(config)], partial(_answers, port))
         except BedError:
             if attempt == ATTEMPTS - 1:
                 raise

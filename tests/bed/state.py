@@ -39,8 +39,8 @@ class State:
     ports: dict[str, int] = field(default_factory=dict)
     emulators: list[str] = field(default_factory=list)
     binfmt_mounted: bool = False
+    wanted: str = ""  # the mirror that was asked for, and the one it came to be
     mirror: str = ""
-    source: str = ""
     official: bool = False
 
 

@@ -1,0 +1,165 @@
+"""The test bed: everything real that the tests talk to, brought up by one command.
+
+``python tests/testbed.py up`` (or ``down``, ``status``). Every call of ``up`` does what is left to do, and nothing
+where all is up. What is missing is installed where that may be done, by root with apt; elsewhere it says what to run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if __package__ in {None, ""}:  # run as a script: the parts are found from the repository's root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from tests.bed import docker, emulators, mirror, publish, registry, rootfs, sources
+from tests.bed.registry import SecureRegistry
+from tests.bed.state import BedError, State, folder, load, locked, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["BedError", "SecureRegistry", "Testbed", "bring_up", "busybox_rootfs", "debian_rootfs", "take_down"]
+
+LOCK = "testbed"
+PARTS = (docker, emulators, registry, sources)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Testbed:
+    """What the tests can talk to just now.
+
+    ``mirror`` is a folder laid out as an Alpine mirror, ``official`` whether it holds Alpine's own files rather than
+    the stand-in. ``registry`` is ``host:port`` of a registry without a password, ``engine`` the version of the Docker
+    engine. ``emulated`` and ``native`` are the platforms (``linux/arm64``) that run here through an emulator and
+    without one. ``missing`` has one sentence for each thing that is not there, with the command that mends it.
+    """
+
+    __test__ = False  # its name begins as those of pytest's test classes do
+
+    mirror: Path
+    official: bool
+    registry: str | None
+    secure_registry: SecureRegistry | None
+    engine: str | None
+    emulated: frozenset[str]
+    native: frozenset[str]
+    missing: tuple[str, ...]
+
+    @property
+    def docker(self) -> bool:
+        """Whether a Docker engine answers."""
+        return self.engine is not None
+
+    @property
+    def runnable(self) -> frozenset[str]:
+        """Every platform that runs here; none without an engine."""
+        return self.native | self.emulated if self.docker else frozenset()
+
+    @classmethod
+    def current(cls) -> Testbed:
+        """What is up, without starting anything."""
+        state = load()
+        return _describe(state, tuple(filter(None, (part.problem(state) for part in PARTS))))
+
+
+def bring_up() -> Testbed:
+    """Start and fill whatever is not up yet; what could not be had is told in ``missing``."""
+    with locked(LOCK):
+        state = load()
+        missing = tuple(filter(None, (_attempt(part.up, state) for part in PARTS)))
+        return _describe(state, missing + tuple(filter(None, (_attempt(_fill, state),))))
+
+
+def take_down() -> None:
+    """Stop everything that :func:`bring_up` started, and nothing else; images and packages stay."""
+    with locked(LOCK):
+        state = load()
+        for part in (registry, docker, emulators):
+            part.down(state)
+            save(state)
+        save(State(ports=state.ports))
+
+
+def debian_rootfs(_testbed: Testbed) -> Path:
+    """A tar of a minimal Debian: glibc, dash and bash. Made at first use, which takes a minute or two."""
+    return rootfs.debian_rootfs()
+
+
+def busybox_rootfs(_testbed: Testbed) -> Path:
+    """A tar of a static BusyBox and its applets, without any C library. Made at first use."""
+    return rootfs.busybox_rootfs()
+
+
+def _attempt(step: Callable[[State], None], state: State) -> str | None:
+    """Do one step; the text of what went wrong, if anything did."""
+    try:
+        step(state)
+    except BedError as error:
+        return str(error)
+    finally:
+        save(state)
+    return None
+
+
+def _fill(state: State) -> None:
+    host = registry.open_host(state)
+    if host is not None and state.mirror:
+        publish.publish(host, mirror.releases(Path(state.mirror)))
+
+
+def _describe(state: State, missing: tuple[str, ...]) -> Testbed:
+    return Testbed(
+        mirror=Path(state.mirror) if state.mirror else folder() / "mirror",
+        official=state.official,
+        registry=registry.open_host(state),
+        secure_registry=registry.secure(state),
+        engine=docker.version(),
+        emulated=emulators.emulated(),
+        native=emulators.native(),
+        missing=missing,
+    )
+
+
+def _report(testbed: Testbed) -> Iterator[str]:
+    """One line for each part that is up, and one for each thing that is missing."""
+    if testbed.engine:
+        yield f"docker            {testbed.engine}"
+    for emulator in emulators.wanted():
+        if testbed.emulated.issuperset(emulator.platforms):
+            yield f"{emulator.name:<17} {', '.join(emulator.platforms)}"
+    if testbed.registry:
+        yield f"registry          http://{testbed.registry}"
+    if testbed.secure_registry:
+        secure = testbed.secure_registry
+        yield f"secure registry   https://{secure.host} (user {secure.username}, CA {secure.ca})"
+    if testbed.mirror.is_dir():
+        yield f"mirror            {'official' if testbed.official else 'stand-in'}: {testbed.mirror}"
+    yield from (f"missing           {sentence}" for sentence in testbed.missing)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/testbed.py", description="Everything real that the tests talk to.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up", help="install, start and fill what is not up yet")
+    commands.add_parser("down", help="stop what `up` started")
+    commands.add_parser("status", help="say what is up, and what to run where something is missing")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """The command; 0 when everything is up (or, for ``down``, stopped), else 1."""
+    command = _arguments().command
+    if command == "down":
+        take_down()
+        return 0
+    testbed = bring_up() if command == "up" else Testbed.current()
+    sys.stdout.writelines(f"{line}\n" for line in _report(testbed))
+    return 1 if testbed.missing else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
