@@ -109,7 +109,19 @@ def read_settings(config: pytest.Config) -> Settings:
             "--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE or alpine_sizes"
         )
     _check_declarations(settings)
+    _check_ledger(settings)
     return settings
+
+
+def _check_ledger(settings: Settings) -> None:
+    if settings.sizes is None:
+        return
+    from pytest_alpine.ledger import Ledger
+
+    try:
+        Ledger.read(settings.sizes)
+    except AlpineError as error:
+        raise pytest.UsageError(f"--alpine-sizes: {error}") from error
 
 
 def _check_declarations(settings: Settings) -> None:

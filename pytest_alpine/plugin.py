@@ -141,11 +141,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the containers, hold the sizes against the ledger, and write the report files."""
     alpine = session.config.stash[alpine_key]
     alpine.close()
-    if not hasattr(session.config, "workerinput"):
+    if hasattr(session.config, "workerinput"):
+        return
+    if alpine.settings.reports:
         from pytest_alpine.report.files import write_report
 
         for path in alpine.settings.reports:
             write_report(path, alpine.results)
+    if alpine.hold_sizes() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -158,6 +162,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("alpine: tag x platform")
     for line in [*grid_lines(alpine.results), *alpine.kept]:
         terminalreporter.line(line)
+    if alpine.growth:
+        terminalreporter.section("alpine: sizes over the ledger")
+        for line in alpine.growth:
+            terminalreporter.line(line)
 
 
 def _speaker(config: pytest.Config) -> Any:  # noqa: ANN401 - a function of one text

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.base import Container, Engine
     from pytest_alpine.engine.pool import ContainerPool
-    from pytest_alpine.image.image import Image
+    from pytest_alpine.image.image import Image, Size
     from pytest_alpine.image.store import Store
     from pytest_alpine.options import Settings
 
@@ -37,6 +37,7 @@ class AlpineSession:
         self._unpublished: set[Cell] = set()
         self._emulated: dict[Cell, bool] = {}
         self.kept: list[str] = []
+        self.growth: list[str] = []
 
     @cached_property
     def store(self) -> Store:
@@ -118,7 +119,7 @@ class AlpineSession:
     def note(self, cell: Cell) -> dict[str, Any]:
         """Return what a report tells of *cell*."""
         image = self._images.get(cell)
-        size = _size(image)
+        size = None if image is None else _size(image)
         return CellNote(
             tag=cell.tag,
             platform=str(cell.platform),
@@ -126,9 +127,24 @@ class AlpineSession:
             published=cell not in self._unpublished,
             emulated=self._emulated.get(cell),
             digest=image.digest if image else None,
-            compressed=size[0],
-            rootfs=size[1],
+            compressed=size.compressed if size else None,
+            unpacked=size.unpacked if size else None,
+            rootfs=size.rootfs if size else None,
+            packages=_packages(image) if image and self.settings.sizes else None,
         ).to_json()
+
+    def hold_sizes(self) -> bool:
+        """Hold the images against the size ledger, or rewrite it; return whether any grew beyond the tolerance."""
+        if self.settings.sizes is None or not self.results:
+            return False
+        from pytest_alpine.ledger import Ledger
+
+        ledger = Ledger.read(self.settings.sizes)
+        if self.settings.update_sizes:
+            ledger.updated(self.results).write(self.settings.sizes)
+        else:
+            self.growth = list(ledger.growth(self.results))
+        return bool(self.growth)
 
     def close(self) -> None:
         """Stop all containers and let go of the engine."""
@@ -180,10 +196,17 @@ def _end(message: str, *, skip: bool) -> None:
     pytest.fail(message, pytrace=False)
 
 
-def _size(image: Image | None) -> tuple[int | None, int | None]:
-    if image is None:
-        return None, None
+def _size(image: Image) -> Size | None:
     try:
-        return image.size.compressed, image.size.rootfs
+        return image.size
     except AlpineError:  # the test that needs it tells what is wrong
-        return None, None
+        return None
+
+
+def _packages(image: Image) -> dict[str, int]:
+    from pytest_alpine.budget import sizes_by_package
+
+    try:
+        return sizes_by_package(image)
+    except AlpineError:  # no database: the ledger keeps the sums alone
+        return {}

@@ -23,7 +23,10 @@ class CellNote:
     """None where no container ran."""
     digest: str | None = None
     compressed: int | None = None
+    unpacked: int | None = None
     rootfs: int | None = None
+    packages: dict[str, int] | None = None
+    """Bytes by package, where a ledger wants them."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the note as plain values."""
@@ -45,7 +48,9 @@ class CellResult:
     emulated: bool | None = None
     digest: str | None = None
     compressed: int | None = None
+    unpacked: int | None = None
     rootfs: int | None = None
+    packages: dict[str, int] | None = None
 
     def count(self, outcome: Outcome) -> int:
         """Return how many tests ended so."""
@@ -73,7 +78,7 @@ class Results:
         cell.duration += duration
         if (phase == "call" or outcome != "passed") and cell.outcomes.get(test) != "failed":
             cell.outcomes[test] = outcome
-        for name in ("emulated", "digest", "compressed", "rootfs"):
+        for name in ("emulated", "digest", "compressed", "unpacked", "rootfs", "packages"):
             if note[name] is not None:
                 setattr(cell, name, note[name])
         cell.published = cell.published and note["published"]
