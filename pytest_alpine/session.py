@@ -105,7 +105,7 @@ class AlpineSession:
         """Whether *container* stays for a look because *item* failed; notes how to enter it."""
         if not (self.settings.keep and item.stash.get(failed_key, False)):
             return False
-        self.kept.append(f"{item.nodeid}: {container.enter_command}")
+        self.kept.append(f"{item.nodeid}: {container.keep()}")
         return True
 
     def keep_shared(self, item: pytest.Item) -> None:
