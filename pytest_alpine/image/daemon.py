@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import EngineError, ImageNotFound, MalformedImage, PlatformNotFound
-from pytest_alpine.image.docker_client import EngineRefusedError, connect, docker_errors
+from pytest_alpine.errors import EngineError, EngineUnavailable, ImageNotFound, MalformedImage, PlatformNotFound
+from pytest_alpine.image.docker_client import STILL_UP, EngineRefusedError, connect, docker_errors
 from pytest_alpine.image.document import checked_digest, field
 from pytest_alpine.image.manifest import Descriptor
 from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
@@ -100,8 +100,8 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
     """
     with closing(connect()) as client:
         held = _inspect(client, reference)
-        if held.classic and held.platform != platform:
-            raise PlatformNotFound(_other_platform(held, platform, (held.platform,)))
+        if held.classic:
+            _check_classic(held, platform)
         try:
             return _from_store(held, platform, store)
         except _NotSavedError:
@@ -130,6 +130,13 @@ def _inspect(client: DockerClient, reference: Reference) -> _Held:
         diff_ids=tuple(checked_digest(layer, where) for layer in field(rootfs, "Layers", list, where, [])),
         classic=not details.get("Descriptor") and engine_id not in digests,
     )
+
+
+def _check_classic(held: _Held, platform: Platform) -> None:
+    if held.platform != platform:
+        raise PlatformNotFound(_other_platform(held, platform, (held.platform,)))
+    if not held.diff_ids:  # engines refuse to save such an image
+        raise MalformedImage(f"{held.reference} ({platform}) has no layers (expected at least one)")
 
 
 def _from_engine(client: DockerClient, held: _Held, platform: Platform, store: Store) -> ImageSource:
@@ -204,6 +211,8 @@ def _save(client: DockerClient, held: _Held, store: Store) -> None:
     try:
         keep_saved(stream, store, f"{held.reference}, as saved by the engine")
     except MalformedImage as error:
+        if not stream.tail:
+            raise EngineUnavailable(f"cannot save {held.reference}: the engine gave nothing; {STILL_UP}") from error
         if "errorDetail" in stream.tail:
             raise EngineError(f"cannot save {held.reference}: the engine failed: {stream.tail}") from error
         raise

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 
+STILL_UP: Final = "see whether it still runs: docker info"
+"""What to do when the connection breaks."""
+
 # An engine that is there says so at once, even with every core emulating; one that hangs must not hang the suite.
 _CONNECT_TIMEOUT: Final = 10
 # An engine of version 24 or older writes a whole image to its disk before it sends the first byte of it.
@@ -108,7 +111,7 @@ def docker_errors(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: the engine gave no answer in time: {_reason(error)}") from error
     except _broken_connections() as error:
         broke = f"the connection to the engine broke: {_reason(error)}"
-        raise EngineUnavailable(f"{doing}: {broke}; see whether it still runs: docker info") from error
+        raise EngineUnavailable(f"{doing}: {broke}; {STILL_UP}") from error
     except DockerException as error:
         raise EngineError(f"{doing}: {error}") from error
 
