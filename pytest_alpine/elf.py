@@ -147,8 +147,7 @@ class _Layout:
 
     bits: Literal[32, 64]
     header: str
-    """Type, machine, version, entry, place of the program headers, of the sections, flags, size; size and number
-    of the program headers."""
+    """Type, machine, version, entry, two places, flags, size; the size and number of program headers."""
     segment: str
     """Type, offset, address, size in the file; the 32-bit form has its flags elsewhere."""
     dynamic: str
@@ -283,8 +282,8 @@ class _Reader:
         return _decoded(text)
 
     def _struct(self, layout: str, place: int, what: str) -> tuple[Any, ...]:
-        form = struct.Struct(self._order + layout)
-        return form.unpack(self._bytes(place, form.size, what))
+        form = self._order + layout
+        return struct.unpack(form, self._bytes(place, struct.calcsize(form), what))
 
     def _bytes(self, place: int, length: int, what: str) -> bytes:
         if length < 0 or place + length > self._end:

@@ -1,0 +1,202 @@
+"""The shape that the package keeps as it grows: levels, no cycles, small modules, honest exports."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_alpine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(pytest_alpine.__file__).parent
+
+# A module may import its own level and lower ones. A package stands for all its modules but those that are listed.
+LEVELS = {
+    0: "errors platforms reference sizes document apk.version apk.package apk.constraint apk.quoting apk.digest apk.files",
+    1: "rootfs layers tree tarball file_part elf arm_attributes",
+    2: "apk libc shell release config",
+    3: "image",
+    4: "engine",
+    5: "assertions budget findings ledger matrix report",
+    6: "options fixtures plugin scheduling session cli",
+}
+LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}
+TOP = max(LEVELS)
+
+# Costly to load: imported inside the functions that need them, so that a suite which does not use them pays nothing.
+LAZY = {"docker", "testinfra", "requests", "yaml", "zstandard", "elftools", "platformdirs", "filelock"}
+PYTEST = {"pytest", "_pytest", "xdist"}
+
+MAX_LINES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement's target."""
+
+    name: str
+    """The module that is imported, such as ``pytest_alpine.rootfs`` or ``docker.errors``."""
+    line: int
+    for_types: bool
+    """Whether it stands below ``if TYPE_CHECKING:``."""
+    at_top: bool
+    """Whether it runs when the module is loaded."""
+
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def modules() -> list[str]:
+    """Return the modules of the package, without its own name before them."""
+    return sorted(
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        for path in PACKAGE.rglob("*.py")
+        if path != PACKAGE / "__init__.py"
+    )
+
+
+def path_of(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def level_of(module: str) -> int | None:
+    while module not in LEVEL_OF and "." in module:
+        module = module.rpartition(".")[0]
+    return LEVEL_OF.get(module)
+
+
+def imports(path: Path) -> list[Import]:
+    return list(_imports(tree_of(path), for_types=False, at_top=True))
+
+
+def _imports(node: ast.AST, *, for_types: bool, at_top: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, child.lineno, for_types, at_top)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, f"relative import in line {child.lineno}"
+            yield from (Import(name, child.lineno, for_types, at_top) for name in _targets(child))
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from _imports(child, for_types=True, at_top=False)
+        else:
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from _imports(child, for_types=for_types, at_top=at_top and not function)
+
+
+def _targets(node: ast.ImportFrom) -> list[str]:
+    """Return what ``from MODULE import NAME`` imports: the module itself, or modules in it."""
+    assert node.module is not None
+    inside = [f"{node.module}.{alias.name}" for alias in node.names]
+    known = {f"pytest_alpine.{module}" for module in modules()}
+    return [name for name in inside if name in known] or [node.module]
+
+
+def own(found: list[Import]) -> list[tuple[str, Import]]:
+    """Return the modules of the package that are imported; what stands in its ``__init__`` is for users only."""
+    return [(item.name.partition(".")[2], item) for item in found if item.package == "pytest_alpine"]
+
+
+def test_every_module_has_a_level() -> None:
+    missing = [module for module in modules() if level_of(module) is None]
+    assert not missing, f"give them a level in {Path(__file__).name}"
+
+
+def test_every_listed_module_exists_or_is_planned() -> None:
+    planned = {"cli", "engine"}
+    assert set(LEVEL_OF) - set(modules()) <= planned
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_go_down(module: str) -> None:
+    level = level_of(module)
+    assert level is not None
+    for target, item in own(imports(path_of(module))):
+        assert target, f"{module}:{item.line} imports the package itself, which is for users"
+        below = level_of(target)
+        assert below is not None
+        assert below <= level, f"{module}:{item.line} (level {level}) imports {target} (level {below})"
+
+
+def test_no_cycles() -> None:
+    edges = {
+        module: {target for target, item in own(imports(path_of(module))) if not item.for_types} for module in modules()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"a cycle: {' -> '.join([*path[path.index(module) :], module])}"
+        if module not in done:
+            for target in sorted(edges.get(module, ())):
+                visit(target, (*path, module))
+            done.add(module)
+
+    for module in modules():
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", modules())
+def test_costly_libraries_are_loaded_late(module: str) -> None:
+    early = [item.name for item in imports(path_of(module)) if item.package in LAZY and item.at_top]
+    allowed = {"image.store": ["filelock"], "engine.pool": ["filelock"]}.get(module, [])
+    assert early in ([], allowed)
+
+
+@pytest.mark.parametrize("module", [module for module in modules() if level_of(module) != TOP])
+def test_only_the_top_level_knows_pytest(module: str) -> None:
+    assert not [item.name for item in imports(path_of(module)) if item.package in PYTEST]
+
+
+@pytest.mark.parametrize("module", modules())
+def test_modules_stay_small(module: str) -> None:
+    assert len(path_of(module).read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("module", modules())
+def test_the_package_raises_and_never_asserts(module: str) -> None:
+    # A bare assert vanishes under python -O.
+    lines = [node.lineno for node in ast.walk(tree_of(path_of(module))) if isinstance(node, ast.Assert)]
+    assert not lines
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_module_says_what_it_is(module: str) -> None:
+    docstring = ast.get_docstring(tree_of(path_of(module)))
+    assert docstring
+    assert docstring.splitlines()[0].endswith((".", ":"))
+
+
+def test_exports_are_sorted_and_exact() -> None:
+    assert pytest_alpine.__all__ == sorted(set(pytest_alpine.__all__))
+    imported = [
+        alias.asname or alias.name
+        for node in ast.walk(tree_of(PACKAGE / "__init__.py"))
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("pytest_alpine.")
+        for alias in node.names
+    ]
+    assert sorted(imported) == pytest_alpine.__all__
+    assert dir(pytest_alpine) == pytest_alpine.__all__
+
+
+@pytest.mark.parametrize("name", pytest_alpine.__all__)
+def test_every_export_is_there(name: str) -> None:
+    assert getattr(pytest_alpine, name).__name__ == name
+
+
+def test_nothing_else_is_exported() -> None:
+    with pytest.raises(AttributeError, match="module 'pytest_alpine' has no attribute 'nonsense'"):
+        _ = pytest_alpine.nonsense
