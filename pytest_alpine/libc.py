@@ -32,7 +32,8 @@ _GLIBC_NAME: Final = re.compile(r"ld-linux(?:-[\w-]+)?\.so\.\d|ld64\.so\.\d|ld\.
 _MUSL_PACKAGE: Final = re.compile(rb"^P:musl$", re.MULTILINE)
 _PACKAGE_VERSION: Final = re.compile(rb"^V:(.+)$", re.MULTILINE)
 _MUSL_TEXT: Final = b"musl libc ("
-_MUSL_VERSION: Final = re.compile(rb"(?<![0-9.])(\d\.\d{1,2}\.\d{1,2}(?:[-_][\w.-]{1,40})?)\0")
+# Not LINUX_2.6.39, a version of the kernel's own symbols, and not 127.0.0.1.
+_MUSL_VERSION: Final = re.compile(rb"(?<![\w.])(\d\.\d{1,2}\.\d{1,2}(?:[-_][\w.-]{1,40})?)\0")
 _GLIBC_BANNER: Final = re.compile(rb"(?:GNU C Library|ld\.so) [^\n]{0,80}release version (\d+\.\d+(?:\.\d+)?)")
 _GLIBC_FILE: Final = re.compile(r"(?:ld|libc)-(\d+\.\d+(?:\.\d+)?)\.so")
 _GLIBC_SYMBOLS: Final = re.compile(rb"\0GLIBC_(\d{1,3})\.(\d{1,3})(?=[.\0])")

@@ -90,7 +90,7 @@ def musl_loader(platform: str = "linux/amd64", version: str = "1.2.5") -> bytes:
     """Return a file like musl's loader for *platform*, with the texts in which it tells its name and version."""
     machine = Platform.parse(platform).machine
     soname = f"libc.musl-{machine.apk_arch}.so.1"
-    texts = f"\0127.0.0.1\0{version}\0musl libc ({machine.loader_arch})\nVersion %s\n\0".encode()
+    texts = f"\0127.0.0.1\0LINUX_2.6.39\0{version}\0musl libc ({machine.loader_arch})\nVersion %s\n\0".encode()
     return bytes(elf_for(platform, interpreter=None, needed=(), soname=soname, flags_1=0, payload=texts))
 
 

@@ -19,7 +19,10 @@ PACKAGE = Path(pytest_alpine.__file__).parent
 
 # A module may import its own level and lower ones. A package stands for all its modules but those that are listed.
 LEVELS = {
-    0: "errors platforms reference sizes document apk.version apk.package apk.constraint apk.quoting apk.digest apk.files",
+    0: (
+        "errors platforms reference sizes document "
+        "apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
+    ),
     1: "rootfs layers tree tarball file_part elf arm_attributes",
     2: "apk libc shell release config",
     3: "image",
