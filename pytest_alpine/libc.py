@@ -137,7 +137,8 @@ def _loader(rootfs: RootFS, path: str) -> Loader | None:
 
 def _is_glibc(data: bytes, path: str) -> bool:
     """Whether *data* is glibc's own loader: it is called one in its own words, and defines glibc's symbol versions."""
-    if _MUSL_TEXT in data or _GLIBC_SYMBOLS.search(data) is None:
+    # Searched from the end, where the texts of a program stand, behind its code.
+    if data.rfind(_MUSL_TEXT) >= 0 or _GLIBC_SYMBOLS.search(data) is None:
         return False
     try:
         soname = read_elf(data, path).soname
