@@ -108,7 +108,7 @@ class Constraint:
         """Whether a package of this name, *version* and *identity* is the one spoken of; ``!`` is left aside.
 
         Args:
-            version: None for a name that is provided without a version: apk lets it meet every operator but ``><``.
+            version: None for a name that is provided without a version: apk 3 lets it meet every operator but ``><``.
             identity: the package's own hash; None for a provided name.
 
         Raises:

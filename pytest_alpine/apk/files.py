@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 _ACL: Final = rf"[0-9]{{1,10}}:[0-9]{{1,10}}:[0-7]{{1,7}}(?::{DIGEST})?"
 
-ROWS: Final = re.compile(rf"(?:F:.*\n(?:M:{_ACL}\n)?(?:R:.+\n(?:a:{_ACL}\n|Z:{DIGEST}\n){{0,2}})*)*")
+_DIGEST_LINE: Final = rf"Z:{DIGEST}\n"
+_ACL_LINE: Final = rf"a:{_ACL}\n"
+
+ROWS: Final = re.compile(
+    rf"""
+    (?:
+        F:.*\n (?:M:{_ACL}\n)?
+        (?:R:.+\n (?:{_ACL_LINE} (?:{_DIGEST_LINE})? | {_DIGEST_LINE} (?:{_ACL_LINE})?)? )*
+    )*
+    """,
+    re.VERBOSE,
+)
 """As many well-formed rows as there are."""
 
 _ROW: Final = re.compile(r"([FR]):(.*)\n(?:[Ma]:(.*)\n)?(?:Z:(.*)\n)?(?:a:(.*)\n)?")

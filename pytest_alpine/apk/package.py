@@ -259,9 +259,11 @@ class Packages(Mapping[str, Package]):
 
     def nearest(self, name: str, count: int = 3) -> tuple[str, ...]:
         """Return at most *count* names, installed or provided, that look like *name*, the most alike first."""
-        namespace, colon, _ = name.rpartition(":")
-        names = [known for known in self._by_name if known.rpartition(":")[:2] == (namespace, colon)]
-        return tuple(difflib.get_close_matches(name, names, count))
+        # What all names of a namespace share would make them look alike.
+        namespace, colon, wanted = name.rpartition(":")
+        split = (known.rpartition(":") for known in self._by_name)
+        known = [rest for *common, rest in split if common == [namespace, colon]]
+        return tuple(f"{namespace}{colon}{found}" for found in difflib.get_close_matches(wanted, known, count))
 
     def _instead(self, name: object) -> str:
         if not isinstance(name, str):

@@ -1,0 +1,1 @@
+"""Property tests: random values against laws, and against real apk."""
