@@ -22,7 +22,7 @@ from pytest_alpine.image.save_stream import keep_saved, saved_layer
 from pytest_alpine.image.source import ImageSource, Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     from docker import DockerClient
@@ -207,24 +207,27 @@ def _document(held: _Held, digest: str, store: Store) -> bytes:
 
 def _save(client: DockerClient, held: _Held, store: Store) -> None:
     store.progress(f"copying {held.reference} {held.platform} from the Docker engine")
-    stream = _SaveStream(client, held)
-    try:
-        keep_saved(stream, store, f"{held.reference}, as saved by the engine")
-    except MalformedImage as error:
-        if not stream.tail:
-            raise EngineUnavailable(f"cannot save {held.reference}: the engine gave nothing; {STILL_UP}") from error
-        if "errorDetail" in stream.tail:
-            raise EngineError(f"cannot save {held.reference}: the engine failed: {stream.tail}") from error
-        raise
+    with closing(_SaveStream(client, held)) as stream:
+        try:
+            keep_saved(stream, store, f"{held.reference}, as saved by the engine")
+        except MalformedImage as error:
+            if stream.is_empty:
+                raise EngineUnavailable(f"cannot save {held.reference}: the engine gave nothing; {STILL_UP}") from error
+            if stream.complaint:
+                raise EngineError(f"cannot save {held.reference}: the engine failed: {stream.complaint}") from error
+            raise
 
 
 @contextmanager
 def _open_layer(held: _Held, digest: str, scratch: Path) -> Iterator[ByteStream]:
     """Open a layer that the local store has lost since the image was opened."""
-    with closing(connect()) as client:
-        where = f"{held.reference}, as saved by the engine"
-        with saved_layer(_SaveStream(client, held), digest, scratch, where) as layer:
-            yield layer
+    where = f"{held.reference}, as saved by the engine"
+    with (
+        closing(connect()) as client,
+        closing(_SaveStream(client, held)) as stream,
+        saved_layer(stream, digest, scratch, where) as layer,
+    ):
+        yield layer
 
 
 class _SaveStream:
@@ -236,13 +239,22 @@ class _SaveStream:
         self._last = b""
         with docker_errors(self._doing):
             # By ID: a tag may be moved between two requests.
-            self._pieces = iter(client.api.get_image(held.id, chunk_size=_PIECE))
+            self._pieces: Generator[bytes] = client.api.get_image(held.id, chunk_size=_PIECE)
 
     @property
-    def tail(self) -> str:
-        """The end of what was read. An engine that fails in the middle says why there."""
+    def is_empty(self) -> bool:
+        """Whether nothing came so far."""
+        return not self._last
+
+    @property
+    def complaint(self) -> str:
+        """What the engine writes behind the bytes of an image in the middle of which it failed, if it did."""
         text = self._last.decode("utf-8", "replace")
-        return text[text.find('{"errorDetail') :].strip()
+        return "".join(text.partition('{"errorDetail')[1:]).strip()
+
+    def close(self) -> None:
+        """Close the connection, unless it was read to its end."""
+        self._pieces.close()
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most *size* bytes; none at the end."""

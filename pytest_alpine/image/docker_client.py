@@ -7,9 +7,12 @@ https://docs.docker.com/engine/manage-resources/contexts/ says of the docker com
 from __future__ import annotations
 
 import http.client
+import json
 import os
-from contextlib import closing, contextmanager
+import socket
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import EngineError, EngineUnavailable
@@ -84,8 +87,9 @@ def connect(timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
 
     where = endpoint()
     try:
+        _check_socket(where)
         client = _client(where, _api_version(where))
-    except _broken_connections(DockerException) as error:
+    except _broken_connections(DockerException, OSError) as error:
         raise EngineUnavailable(f"no Docker engine answers at {where}: {_reason(error)}; {_way_out()}") from error
     client.api.timeout = timeout
     return client
@@ -114,6 +118,15 @@ def docker_errors(doing: str) -> Iterator[None]:
         raise EngineUnavailable(f"{doing}: {broke}; {STILL_UP}") from error
     except DockerException as error:
         raise EngineError(f"{doing}: {error}") from error
+
+
+def _check_socket(where: Endpoint) -> None:
+    """Fail where nobody listens on a Unix socket. The SDK does too, but leaves the socket for the collector to find."""
+    scheme, _, path = where.url.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_CONNECT_TIMEOUT)
+            probe.connect(path if path.startswith("/") else f"/{path}")
 
 
 def _client(where: Endpoint, version: str) -> DockerClient:
@@ -162,9 +175,18 @@ def _from_context() -> Endpoint:
         # The SDK raises a bare Exception here; a broken file of a context is the only cause.
         raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {_way_out()}") from error
     if context is None or not context.Host:
-        known = ", ".join(sorted(found.Name for found in ContextAPI.contexts() if found is not None))
-        raise EngineUnavailable(f"there is no docker context {name!r} (known: {known}); {_way_out()}")
+        raise EngineUnavailable(f"there is no docker context {name!r} (known: {_known_contexts()}); {_way_out()}")
     return Endpoint(url=context.Host, tls=context.TLSConfig, origin=f"docker context {name!r}")
+
+
+def _known_contexts() -> str:
+    from docker.context.config import get_meta_dir
+
+    names = ["default"]
+    for path in Path(get_meta_dir()).glob("*/meta.json"):
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a broken one is not the one that was asked for
+            names.append(json.loads(path.read_bytes())["Name"])
+    return ", ".join(sorted(names))
 
 
 def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]:
