@@ -1,0 +1,55 @@
+"""What tests need beyond Python: the markers ``official``, ``docker`` and ``emulators``, and the test bed.
+
+A test whose need is not met is skipped, with the sentence that mends it. What ``PYTEST_ALPINE_REQUIRE`` lists must be
+there: such a skip is a failure then.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.testbed import Testbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUIRED = frozenset(filter(None, os.environ.get("PYTEST_ALPINE_REQUIRE", "").split(",")))
+EMULATED = frozenset({"linux/arm/v6", "linux/arm/v7", "linux/arm64", "linux/ppc64le", "linux/riscv64", "linux/s390x"})
+
+NEEDS: dict[str, Callable[[Testbed], bool]] = {
+    "official": lambda bed: bed.official,
+    "docker": lambda bed: bed.docker,
+    "emulators": lambda bed: bed.emulated >= EMULATED,
+}
+
+bed_key = pytest.StashKey[Testbed]()
+
+
+def bed_of(config: pytest.Config) -> Testbed:
+    """Return what the tests can talk to, looked up once."""
+    if bed_key not in config.stash:
+        config.stash[bed_key] = Testbed.current()
+    return config.stash[bed_key]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for need, is_met in NEEDS.items():
+        if item.get_closest_marker(need) and not is_met(bed_of(item.config)):
+            tell(need, bed_of(item.config))
+
+
+def tell(need: str, bed: Testbed) -> None:
+    """End a test whose *need* is not met: skip it, or fail where the need is required."""
+    what = "; ".join(bed.missing) or "run: python tests/testbed.py up"
+    if need in REQUIRED:
+        pytest.fail(f"PYTEST_ALPINE_REQUIRE names {need!r}, which is not there: {what}", pytrace=False)
+    pytest.skip(f"needs {need}: {what}")
+
+
+@pytest.fixture(scope="session")
+def bed(pytestconfig: pytest.Config) -> Testbed:
+    """The test bed."""
+    return bed_of(pytestconfig)
