@@ -6,6 +6,7 @@ Spec of ranges: RFC 9110, section 14.
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.image.web import DELAYS, Body, Unreachable
@@ -70,8 +71,10 @@ class Download:
     def _read(self, size: int) -> bytes:
         if self._body is None:
             self._body = self._open()
+        if self._body.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return b""  # the server holds no more than we have
         data = self._body.read(size)
-        if not data and self._size is not None and self._offset < self._size and self._body.status != 416:  # noqa: PLR2004
+        if not data and self._size is not None and self._offset < self._size:
             raise Unreachable(
                 f"{self._body.where}: the answer ends after {self._offset} of {self._size} bytes", again=0
             )
@@ -79,10 +82,15 @@ class Download:
 
     def _open(self) -> Body:
         body = self._start(self._offset)
-        if body.status == 200:  # noqa: PLR2004 - the whole blob: what we have of it is read over
+        if body.status == HTTPStatus.OK:  # the whole blob: what we have of it is read over
             left = self._offset
             while left and (data := body.read(min(left, _PIECE))):
                 left -= len(data)
+        elif body.status == HTTPStatus.PARTIAL_CONTENT:
+            given = body.headers.get("Content-Range", "")
+            if not given.startswith(f"bytes {self._offset}-"):
+                body.close()
+                raise Unreachable(f"{body.where}: the server gives {given!r} (expected bytes from {self._offset})")
         return body
 
     def _resume(self, error: Unreachable) -> None:

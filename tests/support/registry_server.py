@@ -110,8 +110,7 @@ def serving(server: RegistryServer, tls: ssl.SSLContext | None = None) -> Iterat
     class Handler(_Handler):
         registry = server
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
+    with _Quiet(("127.0.0.1", 0), Handler) as http:
         if tls is not None:
             http.socket = tls.wrap_socket(http.socket, server_side=True)
         server.host = f"127.0.0.1:{http.server_port}"
@@ -124,6 +123,13 @@ def serving(server: RegistryServer, tls: ssl.SSLContext | None = None) -> Iterat
         finally:
             http.shutdown()
             thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that leave in the middle."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -220,6 +226,9 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[: fault.flip] + bytes([data[fault.flip] ^ 1]) + data[fault.flip + 1 :]
         if "Range" in self.headers and self.registry.ranges:
             start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            if start >= len(data):
+                self._error(416, "BLOB_UNKNOWN", "nothing there", {"Content-Range": f"bytes */{len(data)}"})
+                return
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             data, status = data[start:], 206
         self._send(status, data, headers, None if fault is None else fault.cut)
