@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         find_shell,
     )
     from pytest_alpine.budget import find_size, sizes_by_package
+    from pytest_alpine.checks.platform import assert_platform, find_platform
     from pytest_alpine.engine.base import CommandResult, Container, Engine
     from pytest_alpine.errors import (
         AlpineError,
@@ -68,6 +69,7 @@ _HOMES: Final = {
         "find_shell",
     ),
     "budget": ("find_size", "sizes_by_package"),
+    "checks.platform": ("assert_platform", "find_platform"),
     "engine.base": ("CommandResult", "Container", "Engine"),
     "errors": (
         "AlpineError",
@@ -138,11 +140,13 @@ __all__ = [
     "assert_installed",
     "assert_memory",
     "assert_musl",
+    "assert_platform",
     "assert_shell",
     "assert_size",
     "find_installed",
     "find_memory",
     "find_musl",
+    "find_platform",
     "find_shell",
     "find_size",
     "open_image",

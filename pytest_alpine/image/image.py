@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.database import read_installed, read_world
+from pytest_alpine.binaries import Binaries, read_binaries
 from pytest_alpine.config import ImageConfig, parse_config
 from pytest_alpine.errors import MalformedImage
 from pytest_alpine.layers import LayeredRootFS, flatten, rootfs_size
@@ -127,6 +128,11 @@ class Image:
     def release(self) -> Release:
         """Which Alpine this is."""
         return read_release(self.rootfs)
+
+    @cached_property
+    def binaries(self) -> Binaries:
+        """Every ELF file and every script."""
+        return read_binaries(self.rootfs)
 
     @cached_property
     def libc(self) -> Libc:
