@@ -25,7 +25,7 @@ def start(name: str, command: Sequence[str], ready: Callable[[], bool], timeout:
     """
     log = folder() / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    record = _record(_spawn(command, log))
+    record = _look(_spawn(command, log))[1]
     deadline = time.monotonic() + timeout
     while not ready():
         if not alive(record) or time.monotonic() > deadline:
@@ -37,13 +37,14 @@ def start(name: str, command: Sequence[str], ready: Callable[[], bool], timeout:
 
 
 def alive(record: ProcessRecord | None) -> bool:
-    """Whether exactly this process still runs."""
+    """Whether exactly this process still runs; a zombie does not."""
     if record is None:
         return False
     try:
-        return _record(record.pid) == record
-    except BedError:
+        state, found = _look(record.pid)
+    except OSError:
         return False
+    return found == record and state not in "ZX"
 
 
 def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
@@ -51,13 +52,12 @@ def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
     if record is None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not alive(record):
-            return
-        os.kill(record.pid, number)
+        if alive(record):
+            os.kill(record.pid, number)
         deadline = time.monotonic() + timeout
         while alive(record) and time.monotonic() < deadline:
-            _reap(record.pid)
             time.sleep(POLL)
+    _reap(record)
 
 
 def _spawn(command: Sequence[str], log: Path) -> int:
@@ -70,26 +70,18 @@ def _spawn(command: Sequence[str], log: Path) -> int:
         return os.posix_spawn(command[0], list(command), os.environ, file_actions=streams, setsid=True)
 
 
-def _reap(pid: int) -> None:
-    """Collect *pid* where it is a child of this very process, else it would stay as a zombie."""
+def _reap(record: ProcessRecord) -> None:
+    """Collect the process where it is a child of this very one, else it would stay as a zombie."""
     try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
+        if _look(record.pid)[1] == record:
+            os.waitpid(record.pid, os.WNOHANG)
+    except OSError:
         return
 
 
-def _record(pid: int) -> ProcessRecord:
-    """Who *pid* is now.
-
-    Raises:
-        BedError: there is no such process, or only its zombie.
-    """
-    try:
-        # proc(5): the command name is in brackets and may hold anything, so the fields are counted after it.
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError as error:
-        raise BedError(f"no process {pid}") from error
-    if stat[0] in "ZX":
-        raise BedError(f"process {pid} has ended")
-    return ProcessRecord(pid=pid, started=int(stat[19]), boot=boot)
+def _look(pid: int) -> tuple[str, ProcessRecord]:
+    """The state of process *pid*, a letter of proc(5), and who it is; OSError if there is none."""
+    # The command name is in brackets and may hold anything, so the fields are counted after it.
+    stat = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return stat[0], ProcessRecord(pid=pid, started=int(stat[19]), boot=boot)

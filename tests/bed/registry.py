@@ -81,6 +81,7 @@ def down(state: State) -> None:
 
 def _start(name: str, state: State) -> ProcessRecord:
     program = apt.find("registry") or apt.require("docker-registry", *PACKAGES)
+    folder().mkdir(parents=True, exist_ok=True)
     known = credentials(folder() / "credentials") if name == SECURE else None
     for attempt in range(ATTEMPTS):
         # The port of last time first, so that image names in the engine stay good.
