@@ -168,6 +168,4 @@ def _missing(text: object) -> str:
         return "a package name first, such as 'musl', 'curl>=8.5' or '!bash'"
     if len(text.split()) > 1:
         return "one constraint, without spaces"
-    if "@" in name:
-        return "one tag after '@': 'name@tag'"
-    return "[!]name[@tag][operator version]"
+    return "one tag after '@': 'name@tag'"
