@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pytest_alpine.document import parse_json
 from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
 from pytest_alpine.image.docker_client import STILL_UP, connect
 from pytest_alpine.image.held import Held, SaveStream, inspect, other_platform
 from pytest_alpine.image.manifest import Descriptor
-from pytest_alpine.image.manifest_source import manifest_source, published_manifests
+from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
 from pytest_alpine.image.save_stream import keep_saved, saved_layer
 from pytest_alpine.image.source import ImageSource, Layer
 
@@ -64,11 +65,11 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
     """
     with closing(connect()) as client:
         held = inspect(client, reference)
-        if held.classic:
+        if held.classic and held.platform is not None:
             return (held.platform,)
         if store.document(held.id) is None:
             _save(client, held, store)
-    return tuple(_manifests(held, store))
+    return (_config_platform(held, store),) if held.classic else tuple(_manifests(held, store))
 
 
 def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
@@ -92,7 +93,7 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
 
 
 def _check_classic(held: Held, platform: Platform) -> None:
-    if held.platform != platform:
+    if held.platform is not None and held.platform != platform:
         raise PlatformNotFound(other_platform(held, platform, (held.platform,)))
     if not held.diff_ids:  # engines refuse to save such an image
         raise MalformedImage(f"{held.reference} ({platform}) has no layers (expected at least one)")
@@ -114,26 +115,37 @@ def _from_store(held: Held, platform: Platform, store: Store) -> ImageSource:
     Raises:
         _NotSavedError: something of it is not there.
     """
-    source = _classic_image(held, store) if held.classic else _containerd_image(held, platform, store)
+    source = _classic_image(held, platform, store) if held.classic else _containerd_image(held, platform, store)
     for layer in source.layers():
         if layer.diff_id is None or not store.has(layer.diff_id):
             raise _NotSavedError(f"{layer.where}: the engine did not give layer {layer.diff_id}; pull the image again")
     return source
 
 
-def _classic_image(held: Held, store: Store) -> EngineImage:
-    where = f"{held.reference} {held.platform}"
+def _classic_image(held: Held, platform: Platform, store: Store) -> EngineImage:
+    actual = _config_platform(held, store)
+    if actual != platform:
+        raise PlatformNotFound(other_platform(held, platform, (actual,)))
     scratch = store.root / "incoming"
     layers = (
-        Layer(open=partial(_open_layer, held, diff_id, scratch), where=f"{where}, layer {number}", diff_id=diff_id)
+        Layer(
+            open=partial(_open_layer, held, diff_id, scratch),
+            where=f"{held.reference} {platform}, layer {number}",
+            diff_id=diff_id,
+        )
         for number, diff_id in enumerate(held.diff_ids)
     )
     return EngineImage(
         reference=held.reference,
-        platform=held.platform,
+        platform=platform,
         config=_document(held, held.id, store),
         layer_list=tuple(layers),
     )
+
+
+def _config_platform(held: Held, store: Store) -> Platform:
+    where = f"{held.reference}, configuration"
+    return config_platform(parse_json(_document(held, held.id, store), where), where)
 
 
 def _containerd_image(held: Held, platform: Platform, store: Store) -> ImageSource:
@@ -165,7 +177,7 @@ def _document(held: Held, digest: str, store: Store) -> bytes:
 
 
 def _save(client: DockerClient, held: Held, store: Store) -> None:
-    store.progress(f"copying {held.reference} {held.platform} from the Docker engine")
+    store.progress(f"copying {held.reference} from the Docker engine")
     with closing(SaveStream(client, held)) as stream:
         try:
             keep_saved(stream, store, f"{held.reference}, as saved by the engine")

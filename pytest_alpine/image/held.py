@@ -35,8 +35,8 @@ class Held:
     reference: Reference
     id: str
     """The digest of the configuration in a classic store, of the manifest or index in a containerd store."""
-    platform: Platform
-    """With a containerd store, one of several."""
+    platform: Platform | None
+    """With a containerd store, one of several; None where the engine, as Podman does, keeps the variant to itself."""
     diff_ids: tuple[str, ...]
     """Of the layers for this platform, base first."""
     classic: bool
@@ -67,7 +67,7 @@ def inspect(client: DockerClient, reference: Reference) -> Held:
     return Held(
         reference=reference,
         id=checked_digest(engine_id if ":" in engine_id else f"sha256:{engine_id}", where),
-        platform=config_platform(lower, where),
+        platform=None if lower["architecture"] == "arm" and not lower["variant"] else config_platform(lower, where),
         diff_ids=tuple(checked_digest(layer, where) for layer in field(rootfs, "Layers", list, where, [])),
         classic=not details.get("Descriptor") and engine_id not in digests,
     )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.support.images import Node
 
-AMD64, ARM64, S390X = map(Platform.parse, ("amd64", "arm64", "s390x"))
+AMD64, ARM_V6, ARM64, S390X = map(Platform.parse, ("amd64", "arm/v6", "arm64", "s390x"))
 BASE = layer_tar({"etc/alpine-release": "3.20.3\n"})
 UPPER = layer_tar({"srv/app": b"\x7fELF"})
 PLAIN = image(BASE, UPPER, compression="plain")
@@ -90,6 +90,17 @@ def test_podman_which_names_layers_by_their_diff_ids(engine: EngineServer, store
     read = opened(store)
     assert read.id == PLAIN.config.digest
     assert [layer.diff_id for layer in read.stored_layers] == PLAIN.diff_ids
+
+
+def test_podman_which_keeps_the_variant_to_itself(engine: EngineServer, store: Store, tmp_path: Path) -> None:
+    built = image(BASE, platform="linux/arm/v6")
+    write_legacy_docker_archive(tmp_path / "saved.tar", {"": built})
+    engine.hold(NAME, built.config.digest, built, archive(tmp_path), Variant="")
+    assert published(REFERENCE, store) == (ARM_V6,)
+    assert opened(store, ARM_V6).id == built.config.digest
+    assert refused(store, Platform.parse("arm/v7")).startswith(
+        "docker-daemon:acme/app:1: the Docker engine holds it for linux/arm/v6, not for linux/arm/v7; "
+    )
 
 
 def containerd(engine: EngineServer, tmp_path: Path, *platforms: str, attested: bool = True) -> str:
