@@ -96,6 +96,8 @@ class Tree:
 
     def _directory(self, path: str, layer: int) -> str:
         """Return the directory that *path* leads to; missing ones are made."""
+        # Through links, as containerd unpacks. Engines that unpack each layer by itself (Docker's overlay2) put a new
+        # directory in the place of a link whose name a layer mentions without bringing it.
         known = self.entries.get(path)
         if known is not None and known.kind == "directory":
             return path
