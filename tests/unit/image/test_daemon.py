@@ -158,6 +158,37 @@ def test_a_layer_of_a_containerd_store_that_was_lost(engine: EngineServer, store
     assert read.rootfs.exists("/srv/app")
 
 
+def test_a_layer_that_store_and_engine_lost(engine: EngineServer, store: Store, tmp_path: Path) -> None:
+    write_legacy_docker_archive(tmp_path / "saved.tar", {"": PLAIN})
+    engine.hold(NAME, PLAIN.config.digest, PLAIN, archive(tmp_path))
+    layer = opened(store).layers[0]
+    shutil.rmtree(store.root / "layers")
+    engine.archives[PLAIN.config.digest] = layer_tar({"x/layer.tar": UPPER, "x/VERSION": "1.0"})
+    with pytest.raises(MalformedImage) as caught:
+        store.layer(layer)
+    assert str(caught.value) == (
+        f"docker-daemon:acme/app:1, as saved by the engine: the engine saved no layer {PLAIN.diff_ids[0]}"
+    )
+
+
+def test_layers_that_are_there_already_are_passed_over(engine: EngineServer, store: Store, tmp_path: Path) -> None:
+    write_docker_archive(tmp_path / "saved.tar", {"": PLAIN})
+    engine.hold(NAME, PLAIN.config.digest, PLAIN, archive(tmp_path))
+    kept = opened(store).stored_layers
+    shutil.rmtree(store.root / "documents")
+    before = [layer.tar.stat().st_ino for layer in kept]
+    assert [layer.tar.stat().st_ino for layer in opened(store).stored_layers] == before
+
+
+def test_large_statements_about_an_image_are_passed_over(engine: EngineServer, store: Store) -> None:
+    statement = b"{" + b" " * (9 << 20) + b"}"
+    members: dict[str, Node] = {f"blobs/sha256/{'0' * 64}": statement, "x/layer.tar": BASE, "y/layer.tar": UPPER}
+    engine.hold(
+        NAME, PLAIN.config.digest, PLAIN, layer_tar(members | {f"{PLAIN.config.digest[7:]}.json": PLAIN.config.data})
+    )
+    assert opened(store).rootfs.exists("/srv/app")
+
+
 def test_an_image_that_is_saved_without_its_layers(engine: EngineServer, store: Store) -> None:
     """A release candidate of Docker 25.0 did that."""
     engine.hold(NAME, PLAIN.config.digest, PLAIN, layer_tar({f"{PLAIN.config.digest[7:]}.json": PLAIN.config.data}))

@@ -441,11 +441,17 @@ def test_a_file_that_is_not_there(tmp_path: Path, store: Store) -> None:
         opened(f"docker-archive:{tmp_path}/it.tar", store)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read(tmp_path: Path, store: Store) -> None:
-    (tmp_path / "it.tar").touch(mode=0)
+def test_a_file_that_cannot_be_read(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "it.tar").symlink_to("it.tar")
     assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
-        "docker-archive:it.tar: cannot read it: Permission denied"
+        "docker-archive:it.tar: cannot read it: Too many levels of symbolic links"
+    )
+
+
+def test_a_manifest_too_large_to_be_one(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "it.tar").write_bytes(layer_tar({"manifest.json": bytes(9 << 20)}))
+    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+        f"docker-archive:it.tar: manifest.json has {9 << 20} bytes (expected a document, at most {8 << 20})"
     )
 
 

@@ -369,6 +369,18 @@ def test_a_document_too_large_to_be_one(tmp_path: Path, store: Store) -> None:
     )
 
 
+def test_a_blob_that_cannot_be_read(tmp_path: Path, store: Store) -> None:
+    write_oci_layout(tmp_path / "it", {"": [SMALL]})
+    read = opened(f"oci:{tmp_path}/it", store)
+    opener = read.layers[0].open()
+    path = blob_path(tmp_path / "it", SMALL.layers[0].digest)
+    path.rename(path.with_suffix(".moved"))
+    with pytest.raises(MalformedImage, match=f"blob {SMALL.layers[0].digest} is named, but is not there"), opener:
+        pass
+    path.symlink_to(path.name)
+    assert "is named, but is not there" in refused(f"oci:{tmp_path}/it", store)
+
+
 def test_an_image_of_no_layers(tmp_path: Path, store: Store) -> None:
     write_oci_layout(tmp_path / "it", {"": [image()]})
     assert refused(f"oci:{tmp_path}/it", store) == ("oci:it (linux/amd64) has no layers (expected at least one)")
