@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 # Tag_CPU_arch; the microcontroller profiles (11 to 13, 16, 17, 21) run no Linux.
 _ARCHITECTURES: Final = {0: 3, 1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 6, 7: 6, 8: 6, 9: 6, 10: 7, 14: 8, 15: 8, 22: 9}
 
-# pyelftools looks some 300 times into an ordinary file; where offsets lead round in a circle it would look for ever.
-_MAX_READS: Final = 100_000
+# pyelftools looks some 5,000 times into an ordinary file; where offsets lead round in a circle it would for ever.
+_MAX_READS: Final = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
