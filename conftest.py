@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose where ``alpine`` comes from: the mirror's folder, else what the test bed found, else the registry."""
-    if config.getoption("alpine_image") is None and (mirror := _mirror()):
+    if config.getoption("alpine_image", None) is None and (mirror := _mirror()):
         config.option.alpine_image = f"minirootfs:{os.path.relpath(mirror)}"
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.budget import find_size
 from pytest_alpine.findings import Finding, Target, require_none
+from pytest_alpine.image.image import Image
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
     from pytest_alpine.apk.package import Provider
     from pytest_alpine.engine.base import Container
-    from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
 
 
@@ -141,8 +141,7 @@ def find_memory(container: Container, limit: str | int) -> tuple[Finding, ...]:
 
 def image_of(target: Image | Container) -> Image:
     """Return the image itself, or the one that a container runs."""
-    image: Image = getattr(target, "image", target)
-    return image
+    return target if isinstance(target, Image) else target.image
 
 
 def _unmet(target: Target, constraint: Constraint) -> Finding | None:

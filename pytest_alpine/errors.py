@@ -11,6 +11,7 @@
     │   ├── DigestMismatch
     │   └── FileNotInImage
     ├── DatabaseError
+    ├── PackageNotInstalled                                                                   (also KeyError)
     ├── StoreError
     └── EngineError
         ├── EngineUnavailable
@@ -74,6 +75,14 @@ class FileNotInImage(ImageError):  # noqa: N818 - the public name
 
 class DatabaseError(AlpineError):
     """The apk package database is missing or malformed."""
+
+
+class PackageNotInstalled(AlpineError, KeyError):  # noqa: N818 - the public name
+    """No package of this name is installed."""
+
+    def __str__(self) -> str:
+        """Return the message as it is: a KeyError would show its quotes."""
+        return str(self.args[0]) if self.args else ""
 
 
 class StoreError(AlpineError):

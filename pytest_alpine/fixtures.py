@@ -10,6 +10,7 @@ from pytest_alpine.session import alpine_key, problems_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from testinfra.host import Host
 
@@ -73,10 +74,10 @@ def alpine_host(alpine_container: Container) -> Host:
 
 @pytest.fixture(scope="session")
 def alpine_build(alpine_image: Image, alpine_engine: Engine, pytestconfig: pytest.Config) -> Callable[..., Image]:
-    """A function that builds a Dockerfile on the current cell's image; see ``pytest_alpine.building.build``."""
+    """A function that builds a Dockerfile on the current cell's image; see ``engine.build.build_image``."""
     session = pytestconfig.stash[alpine_key]
 
-    def build(context: str, *, dockerfile: str = "Dockerfile", target: str = "", **args: str) -> Image:
+    def build(context: str | Path, *, dockerfile: str = "Dockerfile", target: str = "", **args: str) -> Image:
         from pytest_alpine.engine.build import build_image
 
         with problems_told(session.settings):

@@ -73,7 +73,11 @@ def add_options(parser: pytest.Parser) -> None:
         option = f"--alpine-{name.removeprefix('+')}"
         action = "append" if name.startswith("+") else "store"
         group.addoption(option, action=action, metavar=metavar, default=None, help=text)
-        parser.addini(ini, f"{text}; see {option}", type="args" if kind == "args" else "string", default=None)
+        help_text = f"{text}; see {option}"
+        if kind == "args":
+            parser.addini(ini, help_text, type="args", default=None)
+        else:
+            parser.addini(ini, help_text, type="string", default=None)
     group.addoption("--alpine-update-sizes", action="store_true", help="rewrite the size ledger")
     group.addoption("--alpine-keep", action="store_true", help="leave the containers of failed tests running")
 

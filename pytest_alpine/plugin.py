@@ -127,7 +127,7 @@ class ReportCollector:
         """Count a report for its cell."""
         note: dict[str, Any] | None = getattr(report, "alpine_cell", None)
         if note is not None:
-            self._session.results.add(note, report.nodeid, report.when or "", report.outcome, report.duration)
+            self._session.results.add(note, report.nodeid, report.when, report.outcome, report.duration)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

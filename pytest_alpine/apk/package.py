@@ -15,14 +15,7 @@ from pytest_alpine.apk.digest import Digest, parse_digest
 from pytest_alpine.apk.files import PackageDirectory, PackageFile, file_paths, parse_files
 from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.apk.version import Version
-from pytest_alpine.errors import AlpineError
-
-
-class PackageNotInstalled(AlpineError, KeyError):  # noqa: N818 - named as the other errors are
-    """No installed package has this name."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
+from pytest_alpine.errors import PackageNotInstalled
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,21 +9,15 @@ from tests.bed import apt, process
 from tests.bed.state import BedError, State
 
 NAME = "dockerd"
+TIMEOUT = 20  # seconds
 PACKAGES = ("docker.io",)
+GROUP = "sudo usermod -aG docker $USER (then log in anew)"
 START = "sudo systemctl start docker (or: sudo dockerd)"
 
 
 def version() -> str | None:
     """The version of the engine the user's own settings lead to; None where none answers."""
-    docker = apt.find("docker")
-    if docker is None:
-        return None
-    command = [docker, "version", "--format", "{{.Server.Version}}"]
-    try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except subprocess.TimeoutExpired:
-        return None
-    return asked.stdout.strip() or None if asked.returncode == 0 else None
+    return _ask()[0]
 
 
 def up(state: State) -> None:
@@ -40,7 +34,7 @@ def up(state: State) -> None:
         raise BedError(f"no Docker engine answers at DOCKER_HOST={named}; start it, or run: unset DOCKER_HOST")
     daemon = apt.require(NAME, *PACKAGES)
     if os.geteuid() != 0:
-        raise BedError(f"no Docker engine answers, and only root may start one; run: {START}")
+        raise BedError(problem(state) or "no Docker engine answers")
     state.processes[NAME] = process.start(NAME, [daemon], lambda: version() is not None)
 
 
@@ -49,13 +43,31 @@ def problem(_state: State) -> str | None:
     if version() is not None:
         return None
     if apt.find("docker") is None and apt.find(NAME) is None:
-        return f"Docker is not installed; run: {apt.command(*PACKAGES)}"
-    return f"no Docker engine answers; run: {START}"
+        return f"Docker is not installed; run: {apt.way_out(apt.command(*PACKAGES))}"
+    reason = _ask()[1]
+    if "permission denied" in reason.lower():
+        return f"the Docker engine may not be used by this user ({reason}); run: {GROUP}"
+    return f"no Docker engine answers ({reason}); run: {apt.way_out(START)}"
 
 
 def down(state: State) -> None:
     """Stop the engine if it is ours; its containers end with it, its images stay."""
     process.stop(state.processes.pop(NAME, None))
+
+
+def _ask() -> tuple[str | None, str]:
+    """The engine's version, or None and why it does not answer."""
+    docker = apt.find("docker")
+    if docker is None:
+        return None, "the docker command is not installed"
+    command = [docker, "version", "--format", "{{.Server.Version}}"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return None, f"docker version took more than {TIMEOUT} s"
+    if asked.returncode == 0 and asked.stdout.strip():
+        return asked.stdout.strip(), ""
+    return None, (asked.stderr.strip().splitlines() or ["docker version says nothing"])[-1]
 
 
 def _require_client() -> None:

@@ -108,18 +108,15 @@ def up(state: State) -> None:
             # Enabling what the package offers; what it does not offer stays missing, and is reported below.
             if subprocess.run([update, "--enable", emulator.name], capture_output=True, check=False).returncode == 0:
                 state.emulators.append(emulator.name)
-    sentence = problem(state)
-    if sentence:
-        raise BedError(sentence)
+    left = missing()
+    if left:
+        raise BedError(f"no emulator for {_platforms(left)}; run: {remedy(left)}")
 
 
 def problem(_state: State) -> str | None:
     """Which platforms have no emulator; None where all have one."""
     left = missing()
-    if not left:
-        return None
-    platforms = ", ".join(name for emulator in left for name in emulator.platforms)
-    return f"no emulator for {platforms}; run: {remedy(left)}"
+    return f"no emulator for {_platforms(left)}; run: {apt.way_out(remedy(left))}" if left else None
 
 
 def down(state: State) -> None:
@@ -130,6 +127,10 @@ def down(state: State) -> None:
     if state.binfmt_mounted:
         subprocess.run(["umount", str(BINFMT)], check=False)
         state.binfmt_mounted = False
+
+
+def _platforms(some: Sequence[Emulator]) -> str:
+    return ", ".join(name for emulator in some for name in emulator.platforms)
 
 
 def _mount(state: State) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OPEN = "registry"
 SECURE = "secure-registry"
-PACKAGES = ("docker-registry",)
+PROGRAMS = {"docker-registry": "docker-registry", "openssl": "openssl", "htpasswd": "apache2-utils"}
 LOOPBACK = "127.0.0.1"  # a Docker engine pulls from all of 127.0.0.0/8 without being told that it may
 ATTEMPTS = 3
 
@@ -68,9 +68,10 @@ def problem(state: State) -> str | None:
     stopped = [name for name in (OPEN, SECURE) if _host(state, name) is None]
     if not stopped:
         return None
-    if apt.find("registry") is None and apt.find("docker-registry") is None and not apt.may_install():
-        return f"{' and '.join(stopped)}: docker-registry is not installed; run: {apt.command(*PACKAGES)}"
-    return f"{' and '.join(stopped)}: not running; run: python tests/testbed.py up"
+    lacking = [package for program, package in PROGRAMS.items() if apt.find(program) is None]
+    if lacking and not apt.may_install():
+        return f"{' and '.join(stopped)}: {', '.join(lacking)} not installed; run: {apt.command(*lacking)}"
+    return f"{' and '.join(stopped)}: not running; run: {apt.UP}"
 
 
 def down(state: State) -> None:
@@ -80,7 +81,7 @@ def down(state: State) -> None:
 
 
 def _start(name: str, state: State) -> ProcessRecord:
-    program = apt.find("registry") or apt.require("docker-registry", *PACKAGES)
+    program = apt.require("docker-registry", PROGRAMS["docker-registry"])
     folder().mkdir(parents=True, exist_ok=True)
     known = credentials(folder() / "credentials") if name == SECURE else None
     for attempt in range(ATTEMPTS):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
-from tests.bed import mirror, standin
+from tests.bed import apt, mirror, standin
 from tests.bed.platforms import ARCHES, Arch
 from tests.bed.state import ROOT, BedError, State, folder
 
@@ -29,15 +29,27 @@ def up(state: State) -> None:
     Raises:
         BedError: no Alpine mirror can be reached, and no stand-in can be built.
     """
-    wanted = os.environ.get(VARIABLE) or str(ROOT.parent / "shared" / "alpine")
-    chosen = _existing(state, wanted) or _made(wanted)
-    state.wanted, state.mirror = wanted, str(chosen)
-    state.official = not (chosen / mirror.STAND_IN).exists()
+    wanted = _wanted()
+    _settle(state, wanted, _existing(state, wanted) or _made(wanted))
 
 
 def problem(state: State) -> str | None:
-    """Why there are no images; None where there are some."""
-    return None if Path(state.mirror or "/nowhere").is_dir() else f"no Alpine images are at hand; {REMEDY}"
+    """Why there are no images; None where there are some, which *state* names then."""
+    wanted = _wanted()
+    found = _existing(state, wanted)
+    if found is None:
+        return f"no Alpine images are at hand; run: {apt.UP}"
+    _settle(state, wanted, found)
+    return None
+
+
+def _wanted() -> str:
+    return os.environ.get(VARIABLE) or str(ROOT.parent / "shared" / "alpine")
+
+
+def _settle(state: State, wanted: str, chosen: Path) -> None:
+    state.wanted, state.mirror = wanted, str(chosen)
+    state.official = not (chosen / mirror.STAND_IN).exists()
 
 
 def _existing(state: State, wanted: str) -> Path | None:

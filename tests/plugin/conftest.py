@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.images import BuiltImage, Symlink, image, layer_tar, write_oci_layout
+from tests.support.images import BuiltImage, Node, Symlink, image, layer_tar, write_oci_layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ R:busybox
 
 def small_image(platform: str) -> BuiltImage:
     """Return an image with two packages, a release and a shell's links, and nothing to run."""
-    members = {
+    members: dict[str, Node] = {
         "bin/busybox": b"BusyBox v1.36.1",
         "bin/sh": Symlink("/bin/busybox"),
         "etc/alpine-release": "3.20.3\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gzip
 import os
@@ -12,6 +13,9 @@ from pytest_alpine.layers import LayeredRootFS, flatten, read_changeset
 
 ROOT = Path(__file__).parents[2]
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", ROOT.parent / "shared" / "alpine"))
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="pytest-alpine-")
+atexit.register(_FOLDER.cleanup)
 
 TARBALLS = sorted(MIRROR.glob("*/releases/*/alpine-minirootfs-*.tar.gz"))
 """Every root filesystem of the mirror; empty where there is none."""
@@ -25,7 +29,6 @@ def tarball_id(path: Path) -> str:
 @functools.cache
 def opened(path: Path) -> LayeredRootFS:
     """Return the root filesystem in the tarball at *path*."""
-    with tempfile.NamedTemporaryFile(suffix=".tar", delete=False) as plain:
-        plain.write(gzip.decompress(path.read_bytes()))
-    tar = Path(plain.name)
+    tar = Path(_FOLDER.name, f"{tarball_id(path)}.tar")
+    tar.write_bytes(gzip.decompress(path.read_bytes()))
     return LayeredRootFS(flatten([read_changeset(tar, path.name)]), [tar])

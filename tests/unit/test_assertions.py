@@ -17,7 +17,7 @@ from pytest_alpine import (
 )
 from pytest_alpine.errors import DatabaseError, InvalidConstraint, InvalidSize
 from pytest_alpine.image.store import Store
-from tests.support.images import HardLink, Members, Symlink, image, layer_tar, write_oci_layout
+from tests.support.images import HardLink, Members, Node, Symlink, image, layer_tar, write_oci_layout
 from tests.support.mirror import MIRROR
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def test_installed_without_a_database(tmp_path: Path) -> None:
 
 
 def test_shell_and_libc_failures_name_what_is_there(tmp_path: Path) -> None:
-    small = built(tmp_path, {"bin/bash": b"\x7fELF bash", "bin/sh": Symlink("bash")})
+    members: dict[str, Node] = {"bin/bash": b"\x7fELF bash", "bin/sh": Symlink("bash")}
+    small = built(tmp_path, members)
     with pytest.raises(AssertionError, match=r"/bin/sh: expected ash, found bash \(/bin/sh leads to /bin/bash\)"):
         assert_shell(small, "ash")
     with pytest.raises(

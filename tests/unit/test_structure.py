@@ -20,14 +20,14 @@ PACKAGE = Path(pytest_alpine.__file__).parent
 # A module may import its own level and lower ones. A package stands for all its modules but those that are listed.
 LEVELS = {
     0: (
-        "errors platforms reference sizes document "
+        "errors lifecycle platforms reference sizes document "
         "apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
     ),
     1: "rootfs layers tree tarball file_part elf arm_attributes",
-    2: "apk libc shell release config",
+    2: "apk binaries ldso libc shell release config",
     3: "image",
     4: "engine",
-    5: "assertions budget findings ledger matrix report",
+    5: "assertions budget checks findings ledger matrix report",
     6: "options fixtures plugin scheduling session cli",
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.installed import parse_installed
-from pytest_alpine.apk.package import Package, PackageNotInstalled, Packages
-from pytest_alpine.errors import AlpineError, InvalidConstraint
+from pytest_alpine.apk.package import Package, Packages
+from pytest_alpine.errors import AlpineError, InvalidConstraint, PackageNotInstalled
 
 IDENTITY = "Q1qKcZ+j23xssAXmgQhkOO8dHnbWw="
 

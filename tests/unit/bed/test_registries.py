@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 NEEDS_REGISTRY = pytest.mark.skipif(
-    apt.find("registry") is None and apt.find("docker-registry") is None,
-    reason=f"no registry; run: {apt.command(*registry.PACKAGES)}",
+    any(apt.find(program) is None for program in registry.PROGRAMS),
+    reason=f"no registry; run: {apt.command(*registry.PROGRAMS.values())}",
 )
 
 

@@ -1,0 +1,89 @@
+"""Images built from a Dockerfile, on the very image of a cell, for its platform.
+
+Spec: the Engine API, "Build an image".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_alpine.engine.docker_images import DockerImages
+from pytest_alpine.engine.labels import run_labels
+from pytest_alpine.errors import EngineError
+from pytest_alpine.image.docker_client import connect, docker_errors
+from pytest_alpine.image.open import open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.image.image import Image
+
+BASE_ARGUMENT: Final = "ALPINE_IMAGE"
+"""The build argument that names the cell's image: ``ARG ALPINE_IMAGE=alpine:3.22``, ``FROM ${ALPINE_IMAGE}``."""
+
+_SHOWN_LINES: Final = 20
+
+
+def build_image(  # noqa: PLR0913 - what a build takes; all but three have a default
+    engine: Engine,
+    base: Image,
+    context: str | Path,
+    *,
+    dockerfile: str = "Dockerfile",
+    target: str = "",
+    args: Mapping[str, str] | None = None,
+) -> Image:
+    """Build the folder *context* for the platform of *base* and return the image, read from the engine.
+
+    Args:
+        engine: what builds; it must be Docker's.
+        base: the image that the build argument ``ALPINE_IMAGE`` names; it is loaded into the engine if need be.
+        context: the folder with the Dockerfile.
+        dockerfile: its name inside *context*.
+        target: the stage to build; the last one when empty.
+        args: further build arguments.
+
+    Raises:
+        EngineError: the engine cannot build, or the build failed; the message ends with its last lines.
+    """
+    if engine.name != "docker":
+        raise EngineError(f"the engine {engine.name!r} builds no images (expected docker)")
+    client = connect()
+    try:
+        engine_id = str(client.info()["ID"])
+        held = DockerImages(client, engine_id).ensure(base)
+        base.store.progress(f"building {context} for {base.platform}")
+        with docker_errors(f"cannot build {context} for {base.platform}"):
+            built = _built(
+                client.api.build(
+                    path=str(context),
+                    dockerfile=dockerfile,
+                    target=target or None,
+                    buildargs={BASE_ARGUMENT: held.name, **(args or {})},
+                    platform=str(base.platform),
+                    labels={name: value for name, value in run_labels().items() if name.endswith(".host")},
+                    rm=True,
+                    forcerm=True,
+                    decode=True,
+                ),
+                f"building {context} for {base.platform} failed",
+            )
+    finally:
+        client.close()
+    return open_image(f"docker-daemon:{built}", base.platform, store=base.store)
+
+
+def _built(events: Iterable[dict[str, Any]], failed: str) -> str:
+    """Return the ID of the image that a build's *events* end with."""
+    image_id = ""
+    said: list[str] = []
+    for event in events:
+        if "error" in event:
+            raise EngineError("\n".join([f"{failed}: {event['error'].strip()}", *said[-_SHOWN_LINES:]]))
+        said += event.get("stream", "").splitlines()
+        image_id = event.get("aux", {}).get("ID", image_id)
+    if not image_id:
+        raise EngineError("\n".join([f"{failed}: the engine named no image", *said[-_SHOWN_LINES:]]))
+    return image_id

@@ -1,0 +1,79 @@
+"""Containers under the plugin, on the real engine and the real images."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.support.mirror import MIRROR
+
+pytestmark = [pytest.mark.docker, pytest.mark.official]
+
+CHECKS = """
+def test_runs(alpine_cell, alpine_container):
+    assert alpine_container.run("cat /etc/apk/arch", check=True).stdout.strip() == alpine_cell.platform.apk_arch
+    assert alpine_container.host.file("/etc/alpine-release").exists
+
+def test_fresh(alpine_container_per_test, alpine_container):
+    alpine_container_per_test.write("/tmp/x", "x")
+    assert alpine_container_per_test.id != alpine_container.id
+    assert alpine_container.run(["test", "-e", "/tmp/x"]).exit_code == 1
+
+def test_host(alpine_host):
+    assert alpine_host.package("musl").is_installed
+"""
+
+
+def containers() -> set[str]:
+    """Return the IDs of all containers that this project has started."""
+    command = ["docker", "ps", "-aq", "--no-trunc", "--filter", "name=pytest-alpine-"]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_native_and_emulated_cells(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(CHECKS)
+    result = pytester.runpytest_subprocess(
+        f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", "--alpine-platform=amd64,arm64", *xdist_args
+    )
+    result.assert_outcomes(passed=6)
+    result.stdout.re_match_lines([r" +amd64 +arm64$", r"3\.20 +3 passed +3 passed~$"])
+
+
+def test_a_failed_tests_container_can_be_kept(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(alpine_container): assert 0, alpine_container.id\ndef test_y(): pass")
+    result = pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", "--alpine-keep")
+    result.assert_outcomes(failed=1, passed=1)
+    (line,) = [line for line in result.outlines if "test_x[" in line and "docker exec" in line]
+    container = line.split()[line.split().index("docker") + 3]
+    listed = subprocess.run(["docker", "ps", "-q", "--no-trunc"], check=True, capture_output=True, text=True).stdout
+    names = subprocess.run(["docker", "ps", "--format", "{{.Names}}"], check=True, capture_output=True, text=True).stdout
+    assert container in names.split() or any(full.startswith(container) for full in listed.split())
+    subprocess.run(["docker", "rm", "-f", container], check=True, capture_output=True)
+
+
+def test_nothing_is_left(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+import pathlib
+
+def test_x(alpine_container):
+    pathlib.Path("container").write_text(alpine_container.id)
+    raise RuntimeError("a test that breaks")
+"""
+    )
+    result = pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", *xdist_args)
+    result.assert_outcomes(failed=1)
+    assert (pytester.path / "container").read_text() not in containers()
+
+
+def test_four_workers_on_a_cold_cache(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CHECKS)
+    result = pytester.runpytest_subprocess(
+        "-n4",
+        "--dist=load",
+        f"--alpine-image=minirootfs:{MIRROR}",
+        "--alpine-tag=3.20,edge",
+        "--alpine-platform=amd64,386",
+    )
+    result.assert_outcomes(passed=12)
