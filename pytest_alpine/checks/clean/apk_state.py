@@ -1,0 +1,46 @@
+"""apk has finished what it began: nothing is broken, needs are met, no configuration waits to be merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+_FLAGS: Final = {"f": "its files", "s": "a script of it", "x": "extended attributes of its files"}
+_UNMERGED: Final = ".apk-new"
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    packages = inspection.target.packages
+    for package in packages.values():
+        for flag, what in _FLAGS.items():
+            if flag in package.flags:
+                actual = f"apk failed with {what}"
+                hint = f"apk fix {package.name}"
+                yield RULE.finding(package.name, expected="wholly installed", actual=actual, hint=hint)
+        for need in package.depends:
+            if not packages.satisfy(need):
+                actual = f"{need}, which is not so"
+                yield RULE.finding(package.name, expected="what it needs", actual=actual, hint="apk fix --depends")
+    for wanted in inspection.target.world:
+        if not packages.satisfy(wanted):
+            actual = "asked for in /etc/apk/world, and not so"
+            yield RULE.finding(str(wanted), expected="met", actual=actual, hint="apk fix, or apk del")
+    for path in inspection.entries:
+        if path.endswith(_UNMERGED):
+            expected, hint = "merged configuration", f"merge it into {path.removesuffix(_UNMERGED)}, or delete it"
+            yield RULE.finding(path, expected=expected, actual="a package's newer one beside it", hint=hint)
+
+
+RULE = Rule(
+    name="apk-state",
+    reason="a half-done installation works until the next apk command, which may repair or remove things",
+    sets=BASE,
+    find=_find,
+)

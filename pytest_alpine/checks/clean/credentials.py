@@ -1,0 +1,80 @@
+"""No passwords and tokens are in the image: in files of tools, in the environment, in the URLs of repositories."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.apk.database import REPOSITORIES
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+# By the end of their paths: files that tools keep credentials in, and what a file that does hold one looks like.
+_FILES: Final = {
+    "/.aws/credentials": r"aws_secret_access_key\s*=\s*\S",
+    "/.azure/accessTokens.json": r"accessToken",
+    "/.azure/msal_token_cache.json": r'"secret"',
+    "/.config/gcloud/application_default_credentials.json": r"refresh_token|private_key",
+    "/.config/gh/hosts.yml": r"oauth_token:\s*\S",
+    "/.cargo/credentials": r"token\s*=\s*\S",
+    "/.cargo/credentials.toml": r"token\s*=\s*\S",
+    "/.docker/config.json": r'"(?:auth|identitytoken|registrytoken)"\s*:\s*"[^"]',
+    "/.gem/credentials": r":\s*\S",
+    "/.git-credentials": r"://[^/\s:]*:[^/\s@]+@",
+    "/.kube/config": r"(?:token|client-key-data|password):\s*\S",
+    "/.my.cnf": r"(?m)^\s*password\s*=\s*\S",
+    "/.netrc": r"\bpassword\s+\S",
+    "/.npmrc": r"(?:_authToken|_auth|_password)\s*=\s*(?!\$\{)\S",
+    "/.pgpass": r"(?m)^[^#\n]+:[^:\n]+$",
+    "/.pypirc": r"(?m)^\s*password\s*[=:]\s*\S",
+    "/.terraform.d/credentials.tfrc.json": r'"token"\s*:\s*"[^"]',
+    "/.vault-token": r"\S",
+    "/.yarnrc.yml": r"npmAuth(?:Token|Ident):\s*(?![\"']?\$\{)\S",
+}
+_HOLDS: Final = {name: re.compile(pattern) for name, pattern in _FILES.items()}
+_ENDINGS: Final = tuple(_FILES)
+
+_VARIABLE: Final = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_ID|_KEY)?$",
+    re.IGNORECASE,
+)
+_PASSWORD_IN_URL: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
+
+
+def without_password(url: str) -> str:
+    """Return *url* with its password left out.
+
+    >>> without_password("https://reader:hunter2@apk.example.com/v3.20/main")
+    'https://reader:***@apk.example.com/v3.20/main'
+    """
+    return _PASSWORD_IN_URL.sub(r"\1:***@", url)
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    hint = "mount it as a secret of the build, and change it: whoever has the image has it"
+    for path, entry in inspection.entries.items():
+        if path.endswith(_ENDINGS) and entry.is_file:
+            pattern = next(pattern for name, pattern in _HOLDS.items() if path.endswith(name))
+            if pattern.search(inspection.text(path) or ""):
+                yield RULE.finding(path, expected="no credentials", actual="some", hint=hint)
+    for name, value in inspection.image.config.env.items():
+        # A path says where the secret will be; anything else is the secret.
+        if value and not value.startswith("/") and _VARIABLE.search(name):
+            actual = f"a value of {len(value)} characters"
+            yield RULE.finding(f"ENV {name}", expected="no value in the image", actual=actual, hint=hint)
+    for line in (inspection.text(REPOSITORIES) or "").splitlines():
+        if _PASSWORD_IN_URL.search(line) and not line.lstrip().startswith("#"):
+            yield RULE.finding(REPOSITORIES, expected="no password", actual=without_password(line.strip()), hint=hint)
+
+
+RULE = Rule(
+    name="credentials",
+    reason="whoever can pull the image can read every password and token in it",
+    sets=BASE,
+    find=_find,
+)

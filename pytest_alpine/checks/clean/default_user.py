@@ -1,0 +1,38 @@
+"""The image runs as a user that is not root.
+
+Spec: https://github.com/opencontainers/image-spec/blob/main/config.md, "User"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.accounts import USERS, ids
+from pytest_alpine.checks.clean.rule import APPLICATION, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    user = inspection.image.config.user
+    name = user.partition(":")[0]
+    number = int(name) if name.isascii() and name.isdigit() else ids(inspection, USERS).get(name)
+    if name and number:
+        return
+    actual = f"root ({user or 'no USER is set'})"
+    if name and name != "root" and number is None:
+        actual = f"{user}, which {USERS} does not know"
+    hint = "adduser -D -H app, and USER app at the end of the Dockerfile"
+    yield RULE.finding("USER", expected="a user of the image, not root", actual=actual, hint=hint)
+
+
+RULE = Rule(
+    name="default-user",
+    reason="a hole in a program that runs as root is root's, in the container and perhaps beyond",
+    sets=APPLICATION,
+    find=_find,
+)

@@ -1,0 +1,28 @@
+"""No device nodes are in the image: the engine makes those that a container gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, entry in inspection.entries.items():
+        if entry.kind in {"character device", "block device"}:
+            actual = f"a {entry.kind} of mode {entry.mode:04o}"
+            yield RULE.finding(path, expected="no device", actual=actual, hint="engines make /dev anew")
+
+
+RULE = Rule(
+    name="device-nodes",
+    reason="a device in an image cannot be unpacked without root, and is a door past the engine's rules",
+    sets=BASE,
+    find=_find,
+)

@@ -1,0 +1,34 @@
+"""What stands directly in folders that should be empty, with all below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.rootfs import Entry
+
+
+def leftovers(inspection: Inspection, folders: Iterable[str]) -> Iterator[tuple[str, Sequence[Entry]]]:
+    """Yield each path that stands directly in one of *folders* and is no package's, with the entries that it holds."""
+    for folder in folders:
+        found: dict[str, list[Entry]] = {}
+        for entry in inspection.below(folder):
+            top = "/".join(entry.path.split("/")[: folder.count("/") + 2])
+            if entry.path not in inspection.owners:
+                found.setdefault(top, []).append(entry)
+        yield from found.items()
+
+
+def shown(held: Sequence[Entry]) -> str:
+    """Return in words what *held* is: one thing, or a folder of several."""
+    first = held[0]
+    if len(held) == 1:
+        return f"a file of {format_size(first.size)}" if first.is_file else f"a {first.kind}"
+    files = [entry for entry in held if entry.kind != "directory"]
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return f"{count}, {format_size(sum(entry.size for entry in files))}"

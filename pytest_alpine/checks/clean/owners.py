@@ -1,0 +1,39 @@
+"""The files of packages belong to users and groups that exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.accounts import GROUPS, USERS, ids
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    users, groups = ids(inspection, USERS), ids(inspection, GROUPS)
+    known = {"user": {0, *users.values()}, "group": {0, *groups.values()}}
+    for path in inspection.owners:
+        entry = inspection.entries.get(path)
+        if entry is None:
+            continue
+        for what, number in (("user", entry.uid), ("group", entry.gid)):
+            if number not in known[what]:
+                name = path.rpartition("/")[2]
+                right = groups.get(name) if what == "group" else users.get(name)
+                hint = f"{what} {name} is {right}" if right is not None else ""
+                where = USERS if what == "user" else GROUPS
+                expected, actual = f"a {what} of {where}", f"{what} {number}, which is not there"
+                yield RULE.finding(path, expected=expected, actual=actual, hint=hint)
+
+
+RULE = Rule(
+    name="owners",
+    reason="a packaged file of an unknown user or group belongs to whoever gets that number next",
+    sets=BASE,
+    find=_find,
+)

@@ -1,0 +1,42 @@
+"""The files of packages have the owner and the permissions that they were installed with.
+
+Spec: apk-audit(8), ``--check-permissions``. Directories and configuration are left to the administrator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.protected import protected_paths
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    protected = protected_paths(inspection)
+    for package, file, path in inspection.package_files:
+        entry = inspection.entries.get(path)
+        # A link's mode means nothing, and the database does not say what is one.
+        if entry is None or not entry.is_file or protected.covers(path, entry):
+            continue
+        expected, actual = (file.mode, file.uid, file.gid), (entry.mode, entry.uid, entry.gid)
+        if expected != actual:
+            hint = f"apk fix {package.name} restores it"
+            yield RULE.finding(path, expected=_shown(*expected), actual=_shown(*actual), hint=hint)
+
+
+def _shown(mode: int, uid: int, gid: int) -> str:
+    return f"mode {mode:04o}, owner {uid}:{gid}"
+
+
+RULE = Rule(
+    name="package-modes",
+    reason="packages set the permissions that their programs are safe with",
+    sets=BASE,
+    find=_find,
+)

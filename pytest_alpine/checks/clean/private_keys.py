@@ -1,0 +1,43 @@
+"""No private keys are in the image."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+# PEM (RFC 7468), OpenSSH's and OpenPGP's form: a line of its own, then a header or the key. Programs that handle
+# keys hold the first line too, but not as a line.
+_KEY: Final = re.compile(
+    rb"^-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?)-----[ \t]*\r?\n\s*(?:[A-Za-z0-9+/=]{16}|[A-Za-z-]+: )",
+    re.MULTILINE,
+)
+# Larger files are not keys.
+_LIMIT: Final = 64 << 10
+_SMALLEST: Final = 64
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, entry in inspection.entries.items():
+        if not entry.is_file or not _SMALLEST <= entry.size <= _LIMIT:
+            continue
+        match = _KEY.search(inspection.target.rootfs.read(path))
+        if match:
+            actual = f"{match[1].decode()}, {inspection.owner(path)}"
+            hint = "make it when a container starts, or mount it"
+            yield RULE.finding(path, expected="no private key", actual=actual, hint=hint)
+
+
+RULE = Rule(
+    name="private-keys",
+    reason="a key that ships in an image is everybody's, and the same in every container",
+    sets=BASE,
+    find=_find,
+)

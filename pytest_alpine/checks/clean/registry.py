@@ -1,0 +1,95 @@
+"""All rules of hygiene: a new one is a module beside this one, and a line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean import (
+    apk_cache,
+    apk_state,
+    build_tools,
+    credentials,
+    default_user,
+    device_nodes,
+    owners,
+    package_files,
+    package_modes,
+    passwords,
+    private_keys,
+    release_files,
+    repositories,
+    root_home,
+    setuid,
+    supported_branch,
+    temporary_files,
+    timezone,
+    tool_caches,
+    unneeded_packages,
+    unowned_elf,
+    virtual_packages,
+    wasted_space,
+    world_writable,
+)
+from pytest_alpine.checks.clean.rule import APPLICATION, BASE, InvalidRule, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RULES: Final[tuple[Rule, ...]] = (
+    apk_cache.RULE,
+    tool_caches.RULE,
+    temporary_files.RULE,
+    root_home.RULE,
+    virtual_packages.RULE,
+    repositories.RULE,
+    release_files.RULE,
+    apk_state.RULE,
+    package_files.RULE,
+    package_modes.RULE,
+    owners.RULE,
+    unowned_elf.RULE,
+    setuid.RULE,
+    world_writable.RULE,
+    device_nodes.RULE,
+    private_keys.RULE,
+    credentials.RULE,
+    passwords.RULE,
+    timezone.RULE,
+    default_user.RULE,
+    build_tools.RULE,
+    wasted_space.RULE,
+    unneeded_packages.RULE,
+    supported_branch.RULE,
+)
+SETS: Final = BASE | APPLICATION
+
+
+def chosen(rules: str | Rule | Iterable[str | Rule]) -> tuple[Rule, ...]:
+    """Return the rules that *rules* speaks of: names of sets or of rules, and rules themselves, each once.
+
+    Raises:
+        InvalidRule: a text is neither.
+    """
+    words = [rules] if isinstance(rules, (str, Rule)) else list(rules)
+    found: dict[str, Rule] = {}
+    for word in words:
+        named = [word] if isinstance(word, Rule) else _named(word)
+        found |= {rule.name: rule for rule in named}
+    return tuple(found.values())
+
+
+def check_name(name: str, known: Iterable[Rule]) -> None:
+    """Raise unless *name* is that of a rule among the registered and *known* ones.
+
+    Raises:
+        InvalidRule: there is no such rule; the message lists those that there are.
+    """
+    names = [rule.name for rule in (*RULES, *known)]
+    if name not in names:
+        raise InvalidRule(f"unknown rule: {name!r} (expected one of {', '.join(dict.fromkeys(names))})")
+
+
+def _named(word: str) -> list[Rule]:
+    if word not in SETS:
+        check_name(word, ())
+    return [rule for rule in RULES if rule.name == word or word in rule.sets]

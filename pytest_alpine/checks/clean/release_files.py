@@ -1,0 +1,30 @@
+"""The release files tell of one release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.release import ALPINE_RELEASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    release = inspection.target.release
+    if release.id != "alpine" or release.version is None or release.version == release.version_id:
+        return
+    expected = f"{release.version_id or 'a version'}, the VERSION_ID of os-release"
+    yield RULE.finding(ALPINE_RELEASE, expected=expected, actual=release.version)
+
+
+RULE = Rule(
+    name="release-files",
+    reason="scripts read one release file, scanners the other: they must not disagree",
+    sets=BASE,
+    find=_find,
+)

@@ -1,0 +1,44 @@
+"""All repositories are of the branch that the image is of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.apk.database import read_repositories
+from pytest_alpine.checks.clean.credentials import without_password
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    repositories = [each for each in read_repositories(inspection.target.rootfs) if each.branch]
+    release = inspection.target.release
+    branch = (release.branch or "") if release.id == "alpine" else ""
+    if branch and branch != "edge":
+        branch = f"v{branch}"
+    # A relative of Alpine may well be built on its branches: then they only have to agree.
+    branch = branch or next((each.branch for each in repositories), "")
+    for repository in repositories:
+        if repository.branch != branch:
+            hint = "packages of another branch bring their own libraries, or break with those that are here"
+            if repository.branch == "latest-stable":
+                hint = "it becomes another branch at the next release"
+            yield RULE.finding(
+                without_password(str(repository)),
+                expected=f"a repository of {branch}",
+                actual=f"one of {repository.branch}",
+                hint=hint,
+            )
+
+
+RULE = Rule(
+    name="repositories",
+    reason="packages of two branches, or of edge, are not built and tested with each other",
+    sets=BASE,
+    find=_find,
+)

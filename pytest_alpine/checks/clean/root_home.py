@@ -1,0 +1,39 @@
+"""The home of root is empty, but for the settings of its tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.leftovers import leftovers, shown
+from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.tool_caches import CACHE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+# Settings that somebody wrote on purpose; those that hold credentials are another rule's.
+_SETTINGS: Final = (
+    ".ashrc .aws .bash_profile .bashrc .cargo .config .curlrc .docker .editorconfig .exrc .gem .gitconfig "
+    ".gnupg .hgrc .inputrc .kube .my.cnf .netrc .npmrc .nanorc .pgpass .pip .profile .psqlrc .pypirc .screenrc "
+    ".shrc .ssh .tmux.conf .vimrc .wgetrc .yarnrc .yarnrc.yml .zprofile .zshrc"
+)
+_KEPT: Final = frozenset(f"/root/{name}" for name in _SETTINGS.split())
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, held in leftovers(inspection, ["/root"]):
+        rest = [entry for entry in held if entry.kind != "directory" and not CACHE.match(f"{entry.path}/")]
+        if path not in _KEPT and (rest or all(entry.kind == "directory" for entry in held)):
+            hint = f"in the step that makes it: rm -rf {path}"
+            yield RULE.finding(path, expected="nothing left", actual=shown(rest or held), hint=hint)
+
+
+RULE = Rule(
+    name="root-home",
+    reason="histories and files in /root are left from the build; nobody else than root can read what is there",
+    sets=BASE,
+    find=_find,
+)

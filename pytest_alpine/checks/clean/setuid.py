@@ -1,0 +1,33 @@
+"""No program runs with the rights of another user or group than the one who starts it."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+_BITS: Final = ((stat.S_ISUID, "setuid"), (stat.S_ISGID, "setgid"))
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, entry in inspection.entries.items():
+        names = [name for bit, name in _BITS if entry.mode & bit]
+        if names and entry.is_file:
+            what = " and ".join(names)
+            actual = f"{what}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}, {inspection.owner(path)}"
+            yield RULE.finding(path, expected="no setuid, no setgid", actual=actual, hint=f"chmod a-s {path}")
+
+
+RULE = Rule(
+    name="setuid",
+    reason="a hole in a setuid or setgid program makes its user root; containers rarely need one",
+    sets=BASE,
+    find=_find,
+)

@@ -1,0 +1,34 @@
+"""The image is of a branch that still gets fixes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.rule import APPLICATION, Rule
+from pytest_alpine.lifecycle import BRANCHES, end_of_life
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    release = inspection.target.release
+    branch = release.branch if release.id == "alpine" else None
+    end = end_of_life(branch) if branch else None
+    if branch is None or end is None or inspection.today <= end:
+        return
+    living = [each.branch for each in BRANCHES if each.released <= inspection.today <= each.end_of_life]
+    hint = f"supported on {inspection.today}: {', '.join(living)}" if living else ""
+    expected = f"a branch that is supported on {inspection.today}"
+    yield RULE.finding(branch, expected=expected, actual=f"{branch}, which ended on {end}", hint=hint)
+
+
+RULE = Rule(
+    name="supported-branch",
+    reason="a branch at its end of life gets no fixes, of security neither",
+    sets=APPLICATION,
+    find=_find,
+)

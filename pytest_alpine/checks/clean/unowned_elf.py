@@ -1,0 +1,40 @@
+"""Programs and libraries in the folders of the system come from packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.elf import MAGIC, is_elf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+# /usr/local, /opt, /srv, /home and an application's own folders are the usual places for what no package brings.
+_SYSTEM: Final = (
+    "/bin/ /boot/ /dev/ /etc/ /lib/ /lib32/ /lib64/ /media/ /mnt/ /root/ /run/ /sbin/ /tmp/ /usr/ "
+    "/var/cache/ /var/log/ /var/run/ /var/spool/ /var/tmp/"
+)
+_FOLDERS: Final = tuple(_SYSTEM.split())
+_LOCAL: Final = "/usr/local/"
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, entry in inspection.entries.items():
+        if not entry.is_file or not path.startswith(_FOLDERS) or path.startswith(_LOCAL) or path in inspection.owners:
+            continue
+        if entry.size >= len(MAGIC) and is_elf(inspection.target.rootfs.read(path, len(MAGIC))):
+            actual = f"an ELF file of no package, {entry.size} bytes"
+            hint = "package it, or put it in /usr/local or /opt"
+            yield RULE.finding(path, expected="a package's file, or none", actual=actual, hint=hint)
+
+
+RULE = Rule(
+    name="unowned-elf",
+    reason="what no package owns is neither upgraded nor known to scanners, and may hide among the system's files",
+    sets=BASE,
+    find=_find,
+)

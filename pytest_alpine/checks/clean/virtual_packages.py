@@ -1,0 +1,42 @@
+"""No virtual packages are left that a build has made for itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+_DESCRIPTION: Final = "virtual meta package"
+"""What apk describes packages with that it makes for ``apk add --virtual``."""
+# Docker's official images keep the libraries that their programs need by virtual packages of such names.
+_RUNTIME: Final = re.compile(r"\.[\w.+-]*(?:run|runtime)-?deps?")
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    packages = inspection.target.packages
+    for package in packages.values():
+        virtual = package.name.startswith(".") or package.description == _DESCRIPTION
+        if virtual and not _RUNTIME.fullmatch(package.name):
+            needs = " ".join(map(str, package.depends)) or "nothing"
+            hint = f"in the step that installs it: apk del {package.name}"
+            actual = f"version {package.version}, which needs {needs}"
+            yield RULE.finding(package.name, expected="not installed", actual=actual, hint=hint)
+    for constraint in inspection.target.world:
+        name = constraint.name
+        if name.startswith(".") and name not in packages and not _RUNTIME.fullmatch(name):
+            yield RULE.finding(name, expected="not in /etc/apk/world", actual="asked for, not installed")
+
+
+RULE = Rule(
+    name="virtual-packages",
+    reason="a virtual package such as .build-deps keeps the tools of the build in the image",
+    sets=BASE,
+    find=_find,
+)

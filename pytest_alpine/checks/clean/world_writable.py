@@ -1,0 +1,34 @@
+"""Nothing may be written by everybody, but for the folders of temporary files."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from pytest_alpine.checks.clean.rule import BASE, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.findings import Finding
+
+
+def _find(inspection: Inspection) -> Iterator[Finding]:
+    for path, entry in inspection.entries.items():
+        if not entry.mode & stat.S_IWOTH or entry.kind not in {"file", "directory", "fifo"}:
+            continue
+        # In a sticky directory, nobody can replace the files of others.
+        if entry.kind == "directory" and entry.mode & stat.S_ISVTX:
+            continue
+        sticky = " (or sticky)" if entry.kind == "directory" else ""
+        expected = f"not writable by everybody{sticky}"
+        yield RULE.finding(path, expected=expected, actual=f"a {entry.kind} of mode {entry.mode:04o}")
+
+
+RULE = Rule(
+    name="world-writable",
+    reason="where everybody may write, any process can change what others run or read",
+    sets=BASE,
+    find=_find,
+)

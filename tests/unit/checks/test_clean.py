@@ -1,0 +1,606 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_alpine import Finding, InvalidRule, Rule, assert_clean, find_clean, open_image, published_platforms
+from pytest_alpine.checks.clean.registry import RULES
+from pytest_alpine.errors import DatabaseError
+from pytest_alpine.image.store import Store
+from tests.support.alpine import CONFIG, DATABASE, GOOD, GROUP, PASSWD, REPOSITORY, SHADOW, built, package
+from tests.support.images import Device, Directory, File, Node, Symlink, whiteout
+from tests.support.mirror import MIRROR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest_alpine.checks.clean.inspection import Inspection
+
+TODAY = date(2026, 11, 5)
+KEY = "-----BEGIN {}PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n-----END PRIVATE KEY-----\n"
+TZIF = b"TZif2" + b"\0" * 39 + b"TZif2" + b"\0" * 39
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An image that breaks one rule, and what is found."""
+
+    rule: str
+    id: str
+    found: list[str]
+    layer: dict[str, Node] = field(default_factory=dict)
+    above: dict[str, Node] = field(default_factory=dict)
+    """The members of a second layer."""
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def added(*packages: str, world: str = "") -> dict[str, Node]:
+    """Return the members of an image that has *packages* too."""
+    return {"lib/apk/db/installed": DATABASE + "".join(packages), "etc/apk/world": f"baselayout busybox {world}\n"}
+
+
+CASES = [
+    Case(
+        rule="apk-cache",
+        id="indexes",
+        layer={"var/cache/apk/APKINDEX.1.tar.gz": b"x" * 2000, "etc/apk/cache/a.apk": b"xy"},
+        found=[
+            "/etc/apk/cache/a.apk: expected no file, found 2 B (install with apk add --no-cache)",
+            "/var/cache/apk/APKINDEX.1.tar.gz: expected no file, found 2.00 kB (install with apk add --no-cache)",
+        ],
+    ),
+    Case(
+        rule="tool-caches",
+        id="pip-and-npm",
+        layer={
+            "root/.cache/pip/http/1": b"12345",
+            "root/.cache/pip/http/2": b"12345",
+            "home/app/.npm/_cacache/x": b"1",
+        },
+        found=[
+            (
+                "/home/app/.npm/_cacache: expected no cache, found 1 file, 1 B "
+                "(build with a cache mount, or without a cache)"
+            ),
+            "/root/.cache/pip: expected no cache, found 2 files, 10 B (build with a cache mount, or without a cache)",
+        ],
+    ),
+    Case(
+        rule="temporary-files",
+        id="sources",
+        layer={"tmp/src/a.c": b"1" * 10, "tmp/src/b.c": b"2" * 10, "var/tmp/x": Symlink("y"), "tmp/empty": Directory()},
+        found=[
+            "/tmp/empty: expected nothing left, found a directory (in the step that makes it: rm -rf /tmp/empty)",
+            "/tmp/src: expected nothing left, found 2 files, 20 B (in the step that makes it: rm -rf /tmp/src)",
+            "/var/tmp/x: expected nothing left, found a symlink (in the step that makes it: rm -rf /var/tmp/x)",
+        ],
+    ),
+    Case(
+        rule="root-home",
+        id="history",
+        layer={"root/.ash_history": "apk add curl\n", "root/.profile": "", "root/src/x": "1", "root/src/y": "2"},
+        found=[
+            (
+                "/root/.ash_history: expected nothing left, found a file of 13 B "
+                "(in the step that makes it: rm -rf /root/.ash_history)"
+            ),
+            "/root/src: expected nothing left, found 2 files, 2 B (in the step that makes it: rm -rf /root/src)",
+        ],
+    ),
+    Case(
+        rule="virtual-packages",
+        id="build-deps",
+        layer=added(
+            package(".build-deps", "T:virtual meta package", "D:musl", version="20260616.002526"),
+            package("tools", "T:virtual meta package", version="20260616.002527"),
+            package(".python-rundeps", "T:virtual meta package", "D:musl", version="20260616.002528"),
+            world=".build-deps=20260616.002526 tools .python-rundeps",
+        ),
+        found=[
+            (
+                ".build-deps: expected not installed, found version 20260616.002526, which needs musl "
+                "(in the step that installs it: apk del .build-deps)"
+            ),
+            (
+                "tools: expected not installed, found version 20260616.002527, which needs nothing "
+                "(in the step that installs it: apk del tools)"
+            ),
+        ],
+    ),
+    Case(
+        rule="repositories",
+        id="edge-and-another-branch",
+        layer={
+            "etc/apk/repositories": f"{REPOSITORY}/main\n"
+            "@edge https://dl-cdn.alpinelinux.org/alpine/edge/testing\n"
+            "https://dl-cdn.alpinelinux.org/alpine/v3.20/community\n"
+            "https://packages.example.com/alpine\n"
+        },
+        found=[
+            (
+                "@edge https://dl-cdn.alpinelinux.org/alpine/edge/testing: expected a repository of v3.24, "
+                "found one of edge "
+                "(packages of another branch bring their own libraries, or break with those that are here)"
+            ),
+            (
+                "https://dl-cdn.alpinelinux.org/alpine/v3.20/community: expected a repository of v3.24, "
+                "found one of v3.20 "
+                "(packages of another branch bring their own libraries, or break with those that are here)"
+            ),
+        ],
+    ),
+    Case(
+        rule="repositories",
+        id="latest-stable",
+        layer={"etc/apk/repositories": "https://dl-cdn.alpinelinux.org/alpine/latest-stable/main"},
+        found=[
+            (
+                "https://dl-cdn.alpinelinux.org/alpine/latest-stable/main: expected a repository of v3.24, "
+                "found one of latest-stable (it becomes another branch at the next release)"
+            )
+        ],
+    ),
+    Case(
+        rule="release-files",
+        id="two-releases",
+        layer={"etc/alpine-release": "3.24.1\n"},
+        found=["/etc/alpine-release: expected 3.24.2, the VERSION_ID of os-release, found 3.24.1"],
+    ),
+    Case(
+        rule="apk-state",
+        id="broken",
+        layer=added(package("tool", "f:fs", "D:libfoo>=2"), world="tool") | {"etc/motd.apk-new": "hello"},
+        found=[
+            "tool: expected wholly installed, found apk failed with its files (apk fix tool)",
+            "tool: expected wholly installed, found apk failed with a script of it (apk fix tool)",
+            "tool: expected what it needs, found libfoo>=2, which is not so (apk fix --depends)",
+            (
+                "/etc/motd.apk-new: expected merged configuration, found a package's newer one beside it "
+                "(merge it into /etc/motd, or delete it)"
+            ),
+        ],
+    ),
+    Case(
+        rule="apk-state",
+        id="world-not-met",
+        layer={"etc/apk/world": "baselayout busybox curl !musl"},
+        found=[
+            "curl: expected met, found asked for in /etc/apk/world, and not so (apk fix, or apk del)",
+            "!musl: expected met, found asked for in /etc/apk/world, and not so (apk fix, or apk del)",
+        ],
+    ),
+    Case(
+        rule="package-files",
+        id="changed-and-missing",
+        layer=added(
+            package("lib", files={"usr/lib/a": b"a", "usr/lib/b": b"b", "usr/lib/c": b"c", "usr/lib/d": b"d"}),
+            package("conf", files={"etc/gone": b"x"}),
+            world="lib conf",
+        )
+        | {"usr/lib/a": File(b"A", 0o755), "usr/lib/b": Symlink("d"), "usr/lib/c": Directory()},
+        found=[
+            "/usr/lib/a: expected the file of lib 1.0-r0, found other contents, 1 bytes (apk fix lib restores it)",
+            "/usr/lib/b: expected the file of lib 1.0-r0, found a link to d (apk fix lib restores it)",
+            "/usr/lib/c: expected the file of lib 1.0-r0, found a directory (apk fix lib restores it)",
+            "/usr/lib/d: expected the file of lib 1.0-r0, found nothing there (apk fix lib restores it)",
+            "/etc/gone: expected the file of conf 1.0-r0, found nothing there (apk fix conf restores it)",
+        ],
+    ),
+    Case(
+        rule="package-modes",
+        id="mode-and-owner",
+        layer={"bin/busybox": File(b"\x7fELF BusyBox v1.37.0 multi-call\0ash\0", mode=0o700, gid=101)},
+        found=[
+            "/bin/busybox: expected mode 0755, owner 0:0, found mode 0700, owner 0:101 (apk fix busybox restores it)"
+        ],
+    ),
+    Case(
+        rule="owners",
+        id="unknown-group",
+        layer={"etc/shadow": File(SHADOW.encode(), mode=0o640, gid=148)},
+        found=["/etc/shadow: expected a group of /etc/group, found group 148, which is not there (group shadow is 42)"],
+    ),
+    Case(
+        rule="unowned-elf",
+        id="in-the-system",
+        layer={
+            "usr/bin/miner": File(b"\x7fELF x", mode=0o755),
+            "usr/bin/script": File(b"#!/bin/sh\n", mode=0o755),
+            "opt/tool": File(b"\x7fELF x"),
+            "srv/server": File(b"\x7fELF x"),
+        },
+        found=[
+            (
+                "/usr/bin/miner: expected a package's file, or none, found an ELF file of no package, 6 bytes "
+                "(package it, or put it in /usr/local or /opt)"
+            )
+        ],
+    ),
+    Case(
+        rule="setuid",
+        id="both-bits",
+        layer={"usr/local/bin/su": File(b"#!", mode=0o4755), "opt/mail": File(b"#!", mode=0o6755, gid=101)},
+        found=[
+            (
+                "/opt/mail: expected no setuid, no setgid, found setuid and setgid, mode 6755, owner 0:101, no package "
+                "(chmod a-s /opt/mail)"
+            ),
+            (
+                "/usr/local/bin/su: expected no setuid, no setgid, found setuid, mode 4755, owner 0:0, no package "
+                "(chmod a-s /usr/local/bin/su)"
+            ),
+        ],
+    ),
+    Case(
+        rule="world-writable",
+        id="file-and-folder",
+        layer={
+            "srv/data": Directory(mode=0o777),
+            "srv/file": File(b"", mode=0o666),
+            "srv/sticky": Directory(mode=0o1777),
+            "srv/link": Symlink("file"),
+        },
+        found=[
+            "/srv/data: expected not writable by everybody (or sticky), found a directory of mode 0777",
+            "/srv/file: expected not writable by everybody, found a file of mode 0666",
+        ],
+    ),
+    Case(
+        rule="device-nodes",
+        id="null",
+        layer={"dev/null": Device(), "srv/disk": Device(kind="block", mode=0o600)},
+        found=[
+            "/dev/null: expected no device, found a character device of mode 0666 (engines make /dev anew)",
+            "/srv/disk: expected no device, found a block device of mode 0600 (engines make /dev anew)",
+        ],
+    ),
+    Case(
+        rule="private-keys",
+        id="rsa-and-openssh",
+        layer={
+            "etc/ssl/server.pem": "Bag Attributes\n" + KEY.format("RSA "),
+            "home/app/.ssh/id_ed25519": KEY.format("OPENSSH "),
+            "srv/reader.py": 'MARK = "-----BEGIN PRIVATE KEY-----\\n"' + " " * 64,
+            "srv/public.pem": KEY.format("").replace("PRIVATE", "PUBLIC"),
+        },
+        found=[
+            (
+                "/etc/ssl/server.pem: expected no private key, found RSA PRIVATE KEY, no package "
+                "(make it when a container starts, or mount it)"
+            ),
+            (
+                "/home/app/.ssh/id_ed25519: expected no private key, found OPENSSH PRIVATE KEY, no package "
+                "(make it when a container starts, or mount it)"
+            ),
+        ],
+    ),
+    Case(
+        rule="credentials",
+        id="files-environment-and-urls",
+        layer={
+            "root/.npmrc": "//registry.npmjs.org/:_authToken=npm_s3cret\n",
+            "home/app/.npmrc": "//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n",
+            "home/app/.aws/credentials": "[default]\naws_secret_access_key = s3cret\n",
+            "home/app/.docker/config.json": '{"auths": {}}',
+            "etc/apk/repositories": f"{REPOSITORY}/main\nhttps://me:s3cret@apk.example.com/alpine/v3.24/main\n",
+        },
+        config={"Env": ["DB_PASSWORD=s3cret", "DB_PASSWORD_FILE=/run/secret", "GPG_KEY=7169605F", "EMPTY_TOKEN="]},
+        found=[
+            (
+                "/home/app/.aws/credentials: expected no credentials, found some "
+                "(mount it as a secret of the build, and change it: whoever has the image has it)"
+            ),
+            (
+                "/root/.npmrc: expected no credentials, found some "
+                "(mount it as a secret of the build, and change it: whoever has the image has it)"
+            ),
+            (
+                "ENV DB_PASSWORD: expected no value in the image, found a value of 6 characters "
+                "(mount it as a secret of the build, and change it: whoever has the image has it)"
+            ),
+            (
+                "/etc/apk/repositories: expected no password, found https://me:***@apk.example.com/alpine/v3.24/main "
+                "(mount it as a secret of the build, and change it: whoever has the image has it)"
+            ),
+        ],
+    ),
+    Case(
+        rule="passwords",
+        id="empty-hashed-and-not-shadowed",
+        layer={
+            "etc/shadow": File(b"root:::0:::::\napp:$6$salt$hash:1:0:::::\nbin:!$6$x:::\n", mode=0o640, gid=42),
+            "etc/passwd": PASSWD + "toor::0:0::/root:/bin/sh\n",
+        },
+        found=[
+            (
+                "/etc/shadow:root: expected no password ('*' or '!'), found an empty one, with which anybody logs in "
+                "(passwd -l root, or '!' in the second field)"
+            ),
+            "/etc/shadow:app: expected no password ('*' or '!'), found a hash of one (passwd -l app)",
+            (
+                "/etc/passwd:toor: expected no password ('*' or '!'), found an empty one, with which anybody logs in "
+                "(passwd -l toor, or '!' in the second field)"
+            ),
+        ],
+    ),
+    Case(
+        rule="timezone",
+        id="berlin",
+        layer={"etc/localtime": Symlink("/srv/Berlin"), "srv/Berlin": TZIF + b"\nCET-1CEST,M3.5.0,M10.5.0/3\n"},
+        config={"Env": ["TZ=Europe/Berlin"]},
+        found=[
+            "ENV TZ: expected UTC, or not set, found Europe/Berlin (set it where the container runs)",
+            "/etc/localtime: expected UTC, or no such file, found a link to /srv/Berlin (set TZ where it runs)",
+        ],
+    ),
+    Case(
+        rule="default-user",
+        id="none",
+        config={"User": ""},
+        found=[
+            (
+                "USER: expected a user of the image, not root, found root (no USER is set) "
+                "(adduser -D -H app, and USER app at the end of the Dockerfile)"
+            )
+        ],
+    ),
+    Case(
+        rule="default-user",
+        id="unknown",
+        config={"User": "web:web"},
+        found=[
+            (
+                "USER: expected a user of the image, not root, found web:web, which /etc/passwd does not know "
+                "(adduser -D -H app, and USER app at the end of the Dockerfile)"
+            )
+        ],
+    ),
+    Case(
+        rule="build-tools",
+        id="gcc-and-dev",
+        layer=added(
+            package("gcc"), package("zlib-dev"), package("gcc-doc"), package("makedepend"), world="gcc zlib-dev"
+        )
+        | {"etc/apk/world": "baselayout busybox gcc zlib-dev gcc-doc makedepend"},
+        found=[
+            (
+                "gcc: expected not installed, found version 1.0-r0 "
+                "(build in a stage of its own, or apk add --virtual and apk del in one step)"
+            ),
+            (
+                "zlib-dev: expected not installed, found version 1.0-r0 "
+                "(build in a stage of its own, or apk add --virtual and apk del in one step)"
+            ),
+        ],
+    ),
+    Case(
+        rule="wasted-space",
+        id="deleted-and-replaced",
+        layer={"srv/big": b"1" * 3000, "srv/same": b"2" * 5000, "srv/small": b"3"},
+        above={
+            whiteout("srv/big"): b"",
+            "srv/same": File(b"2" * 5000, mode=0o600),
+            "srv/small": b"4",
+            "lib/apk/db/installed": DATABASE + "\n" * 9999,
+        },
+        found=[
+            (
+                "/srv/same: expected no wasted bytes, found 5.00 kB in layer 0, replaced above "
+                "(make it right where it is made)"
+            ),
+            (
+                "/srv/big: expected no wasted bytes, found 3.00 kB in layer 0, deleted above "
+                "(make and delete it in one step)"
+            ),
+        ],
+    ),
+    Case(
+        rule="unneeded-packages",
+        id="orphans",
+        layer=added(
+            package("orphan", "I:4096", "D:musl"),
+            package("needed", "p:so:libx.so.1=1"),
+            package("user", "D:so:libx.so.1"),
+            package("user-doc", "i:user docs"),
+            package("docs"),
+            package("user-bash", "i:user bash"),
+            world="user docs",
+        ),
+        found=[
+            (
+                "orphan: expected needed by /etc/apk/world, found version 1.0-r0, 4.10 kB, which nothing there needs "
+                "(apk add orphan asks for it, apk del removes it)"
+            ),
+            (
+                "user-bash: expected needed by /etc/apk/world, found version 1.0-r0, 0 B, which nothing there needs "
+                "(apk add user-bash asks for it, apk del removes it)"
+            ),
+        ],
+    ),
+    Case(
+        rule="supported-branch",
+        id="ended",
+        layer={
+            "etc/alpine-release": "3.21.8\n",
+            "etc/os-release": "ID=alpine\nVERSION_ID=3.21.8\n",
+            "etc/apk/repositories": "https://dl-cdn.alpinelinux.org/alpine/v3.21/main\n",
+        },
+        found=[
+            (
+                "3.21: expected a branch that is supported on 2026-11-05, found 3.21, which ended on 2026-11-01 "
+                "(supported on 2026-11-05: 3.22, 3.23, 3.24)"
+            )
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}-{case.id}" for case in CASES])
+def test_an_image_breaks_one_rule(case: Case, tmp_path: Path) -> None:
+    layers = [GOOD | case.layer, *([case.above] if case.above else [])]
+    broken = built(tmp_path, *layers, config=CONFIG | case.config)
+    found = find_clean(broken, "application", today=TODAY)
+    assert {finding.check for finding in found} == {f"clean:{case.rule}"}
+    assert [str(finding) for finding in found] == case.found
+    assert find_clean(broken, "application", except_=[case.rule], today=TODAY) == ()
+    assert find_clean(broken, case.rule, today=TODAY) == found
+    subjects = [f"{case.rule}:{finding.subject.replace('[', '[[]')}" for finding in found]
+    assert find_clean(broken, "application", subjects, today=TODAY) == ()
+
+
+def test_every_rule_has_a_case_and_a_reason() -> None:
+    assert {case.rule for case in CASES} == {rule.name for rule in RULES}
+    for rule in RULES:
+        assert rule.reason == rule.reason.strip(" .")
+        assert len(rule.reason) < 120
+        assert "application" in rule.sets
+
+
+def test_base_is_smaller_than_application(tmp_path: Path) -> None:
+    bad = built(tmp_path, GOOD, config={})
+    assert find_clean(bad, today=TODAY) == ()
+    assert [finding.check for finding in find_clean(bad, "application", today=TODAY)] == ["clean:default-user"]
+
+
+def test_a_good_image_is_clean(tmp_path: Path) -> None:
+    assert_clean(built(tmp_path, GOOD), "application", today=TODAY)
+
+
+def test_the_message_tells_rules_reasons_and_the_way_out(tmp_path: Path) -> None:
+    bad = built(tmp_path, GOOD | {"tmp/x": "1", "srv/file": File(b"", mode=0o666)})
+    with pytest.raises(AssertionError) as caught:
+        assert_clean(bad)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith(f"oci:{tmp_path}/layout:1 (linux/amd64, sha256:")
+    assert lines[1:] == [
+        (
+            "  temporary-files: what a build left in /tmp is dead weight, and may be in the way of the program "
+            "or hold its secrets"
+        ),
+        "    /tmp/x: expected nothing left, found a file of 1 B (in the step that makes it: rm -rf /tmp/x)",
+        "  world-writable: where everybody may write, any process can change what others run or read",
+        "    /srv/file: expected not writable by everybody, found a file of mode 0666",
+        "  what is meant to be so: except_=('world-writable:/srv/file',)",
+    ]
+    assert_clean(bad, except_=("world-writable:/srv/*", "temporary-files"))
+
+
+def test_a_rule_broken_often_is_told_in_short(tmp_path: Path) -> None:
+    bad = built(tmp_path, GOOD | {f"tmp/{number}": "" for number in range(100)})
+    with pytest.raises(AssertionError, match="    and 80 more\n"):
+        assert_clean(bad)
+    assert len(find_clean(bad)) == 100
+
+
+def test_names_are_checked(tmp_path: Path) -> None:
+    good = built(tmp_path, GOOD)
+    with pytest.raises(InvalidRule, match="unknown rule: 'setuids' \\(expected one of apk-cache, tool-caches, "):
+        assert_clean(good, ["base", "setuids"])
+    with pytest.raises(InvalidRule, match="unknown rule: '/bin/su' "):
+        assert_clean(good, except_="/bin/su")
+
+
+def test_rules_of_ones_own(tmp_path: Path) -> None:
+    def find(inspection: Inspection) -> Iterator[Finding]:
+        if "/etc/motd" in inspection.entries:
+            yield own.finding("/etc/motd", expected="no greeting", actual="one")
+
+    own = Rule(name="no-motd", reason="nobody reads it", sets=frozenset(), find=find)
+    good = built(tmp_path, GOOD)
+    with pytest.raises(AssertionError, match="  no-motd: nobody reads it\n    /etc/motd: expected no greeting, found"):
+        assert_clean(good, ["base", own])
+    assert_clean(good, ["base", own], except_="no-motd:/etc/*")
+
+
+def test_no_database(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError, match="no apk database"):
+        assert_clean(built(tmp_path, {"app": "1"}))
+
+
+@pytest.mark.parametrize(
+    ("members", "config"),
+    [
+        ({"etc/localtime": TZIF + b"\nUTC0\n"}, {}),
+        ({"etc/localtime": b"TZif\0" + b"\0" * 40 + b"UTC\0"}, {}),
+        ({"etc/localtime": Symlink("/usr/share/zoneinfo/UTC")}, {}),
+        ({}, {"Env": ["TZ=Etc/UTC"]}),
+        ({}, {"Env": ["TZ=UTC0"]}),
+    ],
+    ids=["utc", "first-version", "dangling", "zone", "posix"],
+)
+def test_these_clocks_show_utc(members: dict[str, Node], config: dict[str, Any], tmp_path: Path) -> None:
+    assert_clean(built(tmp_path, GOOD | members, config=CONFIG | config))
+
+
+@pytest.mark.parametrize(
+    ("user", "passes"),
+    [
+        ("app", True),
+        ("app:app", True),
+        ("100", True),
+        ("65532:65532", True),
+        ("root", False),
+        ("0", False),
+        ("0:101", False),
+        ("toor", False),
+    ],
+)
+def test_default_user(user: str, passes: bool, tmp_path: Path) -> None:
+    made = built(tmp_path, GOOD | {"etc/passwd": PASSWD + "toor:x:0:0::/:/bin/sh\n"}, config={"User": user})
+    assert (find_clean(made, "default-user") == ()) is passes
+
+
+@pytest.mark.parametrize(
+    ("today", "ended"),
+    [(date(2028, 6, 1), False), (date(2028, 6, 2), True)],
+    ids=["last-day", "day-after"],
+)
+def test_end_of_life(today: date, ended: bool, tmp_path: Path) -> None:
+    assert (find_clean(built(tmp_path, GOOD), "supported-branch", today=today) != ()) is ended
+
+
+def test_merged_usr_and_protected_paths(tmp_path: Path) -> None:
+    merged: dict[str, Node] = {
+        **{
+            name.replace("lib/", "usr/lib/", 1) if name.startswith("lib/") else name: node
+            for name, node in GOOD.items()
+        },
+        "lib": Symlink("usr/lib"),
+        "etc/apk/protected_paths.d/app.list": "# ours\n+opt/*/conf\n-etc/strict\n",
+        "opt/app/conf/a": File(b"changed", mode=0o755),
+        "opt/app/deep/conf/a": File(b"changed", mode=0o755),
+        "etc/strict": File(b"changed", mode=0o755),
+    }
+    files = {"opt/app/conf/a": b"a", "opt/app/deep/conf/a": b"a", "etc/strict": b"a"}
+    merged["usr/lib/apk/db/installed"] = DATABASE + package("app", files=files)
+    found = find_clean(built(tmp_path, merged), "base")
+    assert [finding.subject for finding in found] == ["/opt/app/deep/conf/a", "/etc/strict"]
+
+
+def test_groups_are_known(tmp_path: Path) -> None:
+    layer = {"etc/group": GROUP.replace("shadow:x:42", "shadow:x:43"), "etc/passwd": "# none\n\nodd\n" + PASSWD}
+    (finding,) = find_clean(built(tmp_path, GOOD | layer))
+    assert str(finding).endswith("found group 42, which is not there (group shadow is 43)")
+
+
+@pytest.mark.official
+@pytest.mark.parametrize(("tag", "platforms"), [("edge", 9), ("3.20", 8), ("3.19", 7), ("3.13", 7)])
+def test_stock_images_are_clean(tag: str, platforms: int, tmp_path: Path) -> None:
+    reference = f"minirootfs:{MIRROR}:{tag}"
+    published = published_platforms(reference)
+    assert len(published) == platforms
+    found = {
+        str(platform): [str(finding) for finding in find_clean(stock, ["base", "unneeded-packages", "build-tools"])]
+        for platform in published
+        for stock in [open_image(reference, platform, store=Store(tmp_path))]
+    }
+    right: dict[str, list[str]] = {platform: [] for platform in found}
+    if tag == "edge":
+        right["linux/amd64"] = [
+            "/etc/shadow: expected a group of /etc/group, found group 148, which is not there (group shadow is 42)"
+        ]
+    assert found == right
