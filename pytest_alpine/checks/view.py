@@ -1,0 +1,107 @@
+"""An image as the kernel, its loader and its shell see it: what can be started, and what is found on PATH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.assertions import image_of
+from pytest_alpine.checks.subjects import binaries_of, is_for, matches, named, packages_of
+from pytest_alpine.errors import FileNotInImage
+from pytest_alpine.findings import Finding
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.binaries import Binaries
+    from pytest_alpine.config import ImageConfig
+    from pytest_alpine.elf import ElfFile
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.libc import Libc
+    from pytest_alpine.rootfs import Entry, RootFS
+
+# What engines set where an image sets no PATH.
+_DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Kernels of the one start programs of the other.
+_ALSO_RUNS: Final = {Platform(architecture="amd64"): Platform(architecture="386")}
+
+
+@dataclass(frozen=True)
+class View:
+    """What a check of programs needs to know of its target; all but the target is derived, once."""
+
+    target: Image | Container
+    foreign: tuple[str, ...]
+    """Patterns of the paths of files that are not looked at."""
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem."""
+        return self.target.rootfs
+
+    @property
+    def config(self) -> ImageConfig:
+        """The image's configuration."""
+        return image_of(self.target).config
+
+    @cached_property
+    def packages(self) -> Packages:
+        """The packages; none where there is no database."""
+        return packages_of(self.target)
+
+    @cached_property
+    def binaries(self) -> Binaries:
+        """What can be executed."""
+        return binaries_of(self.target)
+
+    @cached_property
+    def libc(self) -> Libc:
+        """The C library."""
+        return self.target.libc
+
+    @cached_property
+    def search_path(self) -> tuple[str, ...]:
+        """The directories of PATH; an empty one is the working directory."""
+        path = self.config.env.get("PATH", _DEFAULT_PATH)
+        return tuple(part or self.config.working_dir or "/" for part in path.split(":"))
+
+    def is_foreign(self, path: str) -> bool:
+        """Whether the file at *path* is left aside."""
+        return matches(path, self.foreign)
+
+    def named(self, path: str) -> str:
+        """Return *path* with its package."""
+        return named(self.packages, path)
+
+    def runs(self, elf: ElfFile) -> bool:
+        """Whether the platform's kernel can start *elf*, by its machine."""
+        also = _ALSO_RUNS.get(self.target.platform)
+        return is_for(elf, self.target.platform) or (also is not None and is_for(elf, also))
+
+    def entry(self, path: str) -> Entry | None:
+        """Return what *path* leads to, or None."""
+        try:
+            return self.rootfs.stat(path)
+        except FileNotInImage:
+            return None
+
+    def not_executable(self, path: str) -> str:
+        """Return why the kernel does not execute what *path* leads to; nothing where it does."""
+        found = self.entry(path)
+        if found is None:
+            linked = self.rootfs.lstat(path)
+            return "nothing there" if linked is None else f"a link to nothing, {linked.target!r}"
+        if not found.is_file:
+            return f"a {found.kind}"
+        return "" if found.executable else f"a file that nobody may execute (mode {found.mode:o})"
+
+    def on_path(self, name: str) -> str | None:
+        """Return the program that *name* means on PATH, or None."""
+        places = (f"{directory.rstrip('/')}/{name}" for directory in self.search_path)
+        return next((place for place in places if not self.not_executable(place)), None)
+
+    def finding(self, subject: str, expected: str, actual: str, hint: str = "") -> Finding:
+        """Return a finding of this check."""
+        return Finding(check="runnable", subject=subject, expected=expected, actual=actual, hint=hint)
