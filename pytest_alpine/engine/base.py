@@ -1,0 +1,263 @@
+"""The seam between tests and what runs their containers."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_alpine.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from testinfra.host import Host
+    from typing_extensions import Self
+
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.libc import Libc
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.release import Release
+    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.shell import Shell
+
+TIMEOUT: Final = 60.0
+"""Seconds that a command gets where nothing else is said."""
+
+_SHOWN: Final = 400
+_SHOWN_LINES: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class CommandResult:
+    """What a command in a container did."""
+
+    command: str | tuple[str, ...]
+    """A shell line, or the arguments of a program."""
+    exit_code: int
+    """0 to 255; of a process that a signal ended, 128 and the signal's number."""
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+
+    @property
+    def stdout(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 become lone surrogates, so that nothing is lost."""
+        return self.stdout_bytes.decode("utf-8", "surrogateescape")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error as text, like ``stdout``."""
+        return self.stderr_bytes.decode("utf-8", "surrogateescape")
+
+    def check(self) -> CommandResult:
+        """Return this result if the command succeeded.
+
+        Raises:
+            EngineError: its exit code is not 0; the message shows the end of its standard error, or of its output.
+        """
+        if self.exit_code:
+            said = last_lines(self.stderr_bytes) or last_lines(self.stdout_bytes) or "(no output)"
+            raise EngineError(f"command failed with exit code {self.exit_code}: {shown(self.command)}\n{said}")
+        return self
+
+    def __repr__(self) -> str:
+        streams = (f"{name}={_head(text)}" for name, text in (("stdout", self.stdout), ("stderr", self.stderr)))
+        return f"CommandResult(command={self.command!r}, exit_code={self.exit_code}, {', '.join(streams)})"
+
+
+class Container(Protocol):
+    """One running container. A context manager that stops it; any number of threads may use it at once."""
+
+    @property
+    def id(self) -> str:
+        """How the engine calls it."""
+        ...
+
+    @property
+    def image(self) -> Image:
+        """What it runs."""
+        ...
+
+    @property
+    def platform(self) -> Platform:
+        """The platform of its image."""
+        ...
+
+    @property
+    def emulated(self) -> bool:
+        """Whether an emulator runs its programs."""
+        ...
+
+    @property
+    def enter_command(self) -> str:
+        """The command that opens a shell in it, for people."""
+        ...
+
+    def run(  # noqa: PLR0913 - the parts of a command, all but the first of them optional
+        self,
+        command: str | Sequence[str],
+        timeout: float = TIMEOUT,
+        check: bool = False,
+        *,
+        user: str | None = None,
+        workdir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | str | None = None,
+        tty: bool = False,
+    ) -> CommandResult:
+        """Run *command* and return what it did, as the image's user and in its working directory.
+
+        Args:
+            command: a text is a line for ``/bin/sh``, anything else a program and its arguments.
+            timeout: seconds; then the command and all processes it started are killed.
+            check: whether an exit code other than 0 raises.
+            user: another user, as ``docker exec --user`` takes it: a name or number, a group behind a colon.
+            workdir: another working directory.
+            env: more environment variables.
+            stdin: what the command reads; nothing when None.
+            tty: whether it gets a terminal; its two outputs are one then, ``stdout``.
+
+        Raises:
+            CommandTimeout: it ran too long.
+            EngineError: with *check*, it failed; else the container or the engine did.
+        """
+        ...
+
+    @property
+    def host(self) -> Host:
+        """The container for testinfra: ``container.host.file("/etc/passwd").mode``."""
+        ...
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem as it is now."""
+        ...
+
+    @property
+    def packages(self) -> Packages:
+        """The packages installed now."""
+        ...
+
+    @property
+    def world(self) -> tuple[Constraint, ...]:
+        """The constraints in ``/etc/apk/world`` now."""
+        ...
+
+    @property
+    def release(self) -> Release:
+        """Which Alpine this is."""
+        ...
+
+    @property
+    def libc(self) -> Libc:
+        """The C library."""
+        ...
+
+    @property
+    def shells(self) -> tuple[Shell, ...]:
+        """Every shell there is now."""
+        ...
+
+    @property
+    def shell(self) -> Shell | None:
+        """What stands behind ``/bin/sh``, or None."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of the file that *path* leads to.
+
+        Raises:
+            FileNotInImage: *path* leads nowhere, or not to a regular file.
+        """
+        ...
+
+    def write(self, path: str, data: bytes | str) -> None:
+        """Make *data* the content of the file that *path* leads to.
+
+        A file that exists keeps owner and mode; a new one is root's with mode 644, in directories that are made.
+
+        Raises:
+            EngineError: the engine refused.
+        """
+        ...
+
+    def logs(self) -> str:
+        """Return what the container's first process, and whoever writes to its outputs, has written."""
+        ...
+
+    def memory(self) -> int:
+        """Return the memory in use now, in bytes: of all processes and tmpfs, without cache that can be dropped."""
+        ...
+
+    def keep(self) -> str:
+        """Leave the container running for good, and return the command that opens a shell in it."""
+        ...
+
+    def stop(self) -> None:
+        """Kill the container and remove it with its volumes; stopping again does nothing.
+
+        Raises:
+            EngineError: the engine refused.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Engine(Protocol):
+    """What runs containers. Any number of threads may use it at once."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in ``--alpine-engine``."""
+        ...
+
+    def describe(self) -> str:
+        """Return one line about it: version, storage, and which platforms it emulates."""
+        ...
+
+    def emulated(self, platform: Platform) -> bool:
+        """Whether programs of *platform* are emulated here.
+
+        Raises:
+            PlatformNotRunnable: they can neither run nor be emulated; the message names the command that mends it.
+        """
+        ...
+
+    def start(self, image: Image) -> Container:
+        """Start a container of *image* that runs until it is stopped, whatever the image is made to run.
+
+        Raises:
+            PlatformNotRunnable: programs of its platform do not run here.
+            ContainerStartError: the engine could not start it.
+            EngineError: the engine failed otherwise.
+            ImageError: the image has to be loaded into the engine and cannot be read.
+        """
+        ...
+
+    def sweep(self) -> list[str]:
+        """Remove the containers of runs on this machine that are dead, and return their names."""
+        ...
+
+    def close(self) -> None:
+        """Stop all containers that this object started, but those that are kept, and let go of the engine."""
+        ...
+
+
+def shown(command: str | Sequence[str]) -> str:
+    """Return *command* as messages show it."""
+    return _head(command) if isinstance(command, str) else _head(shlex.join(command))
+
+
+def last_lines(output: bytes) -> str:
+    """Return the end of *output* as messages show it."""
+    text = output[-_SHOWN * 4 :].decode("utf-8", "backslashreplace").rstrip()
+    return "\n".join(text.splitlines()[-_SHOWN_LINES:])
+
+
+def _head(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"

@@ -1,0 +1,148 @@
+"""Commands in a container: told to shells that stay where that can be, else each started by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.base import TIMEOUT, CommandResult, last_lines, shown
+from pytest_alpine.engine.lone_command import LoneCommand
+from pytest_alpine.engine.scripts import KILL, SHELL, can_carry, command_script
+from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
+from pytest_alpine.errors import CommandTimeout, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_alpine.engine.process import Processes
+
+# To start a shell, emulated and on a busy machine.
+_GREETING: Final = 120.0
+_KILLING: Final = 30.0
+_ROOT: Final = "0"
+
+
+class Commands:
+    """Runs commands in one container. Any number of threads may use it at once: each gets a shell of its own."""
+
+    def __init__(self, processes: Processes, where: str) -> None:
+        """Run commands.
+
+        Args:
+            processes: starts processes in the container.
+            where: what messages call it.
+        """
+        self.has_shell = True
+        """Whether there is a ``/bin/sh``."""
+        self._processes = processes
+        self._where = where
+        self._lock = threading.Lock()
+        self._free: defaultdict[str | None, list[ShellSession]] = defaultdict(list)
+        self._all: list[ShellSession] = []
+
+    def run(  # noqa: PLR0913 - the parts of a command
+        self,
+        command: str | Sequence[str],
+        timeout: float = TIMEOUT,
+        *,
+        user: str | None = None,
+        workdir: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        tty: bool = False,
+    ) -> CommandResult:
+        """Run *command*; see ``Container.run``."""
+        if isinstance(command, str) and not self.has_shell:
+            raise EngineError(
+                f"cannot run {shown(command)} in {self._where}: it has no {SHELL} for a shell line; "
+                "give a program and its arguments as a list, or test its files, which needs no shell"
+            )
+        try:
+            if self.has_shell and not tty and can_carry(command, env):
+                finished = self._tell(command_script(command, workdir=workdir, env=env, stdin=stdin), timeout, user)
+            else:
+                argv = [SHELL, "-c", command] if isinstance(command, str) else list(command)
+                lone = LoneCommand(argv=argv, user=user, workdir=workdir, env=env, stdin=stdin, tty=tty)
+                finished = lone.run(self._processes, timeout, self._kill if self.has_shell else None)
+        except TooLongError as error:
+            raise self._cut_off(command, timeout, error) from error
+        except EngineError as error:
+            raise self._explained(command, error) from error
+        return CommandResult(
+            command=command if isinstance(command, str) else tuple(command),
+            exit_code=finished.exit_code,
+            stdout_bytes=finished.stdout,
+            stderr_bytes=finished.stderr,
+        )
+
+    def greet(self) -> None:
+        """Make sure that a shell listens.
+
+        Raises:
+            EngineError: none does.
+        """
+        self._give_back(None, self._take(None))
+
+    def close(self) -> None:
+        """End all shells."""
+        with self._lock:
+            sessions, self._all = self._all, []
+            self._free.clear()
+        for session in sessions:
+            session.close()
+
+    def _tell(self, script: bytes, timeout: float, user: str | None) -> Finished:
+        """Run *script* in a shell of *user*."""
+        session = self._take(user)
+        try:
+            return session.run(script, timeout)
+        finally:
+            self._give_back(user, session)
+
+    def _take(self, user: str | None) -> ShellSession:
+        with self._lock:
+            if self._free[user]:
+                return self._free[user].pop()
+        process = self._processes.start([SHELL], user=user, stdin=True)
+        session = ShellSession(process.stream, self._kill)
+        with self._lock:
+            self._all.append(session)
+        session.greet(_GREETING)
+        return session
+
+    def _give_back(self, user: str | None, session: ShellSession) -> None:
+        if session.usable:
+            with self._lock:
+                self._free[user].append(session)
+
+    def _kill(self, pid: int, *, itself: bool = False) -> None:
+        """Kill what the process *pid* in the container started, and the process *itself* where asked for."""
+        argv = [SHELL, "-c", KILL, SHELL, str(pid), *(["itself"] if itself else [])]
+        stream = self._processes.start(argv, user=_ROOT).stream
+        try:
+            for _ in stream.receive(time.monotonic() + _KILLING):
+                pass
+        finally:
+            stream.close()
+
+    def _cut_off(self, command: str | Sequence[str], timeout: float, error: TooLongError) -> EngineError:
+        what = f"{shown(command)} in {self._where}"
+        end = "it was killed with all that it had started" if self.has_shell else "it runs on, as no shell can kill it"
+        if error.wrote_too_much:
+            return EngineError(f"{what} wrote more than {OUTPUT_LIMIT >> 20} MiB; {end}; let it write to a file")
+        said = last_lines(error.stderr) or last_lines(error.stdout)
+        tail = f"; its last words:\n{said}" if said else ""
+        return CommandTimeout(f"{what} did not end within {timeout:g} s; {end}{tail}")
+
+    def _explained(self, command: str | Sequence[str], error: EngineError) -> EngineError:
+        """Return what really happened when *error* came up."""
+        why = self._processes.why_stopped()
+        if why is not None:
+            return EngineError(f"{self._where} stopped ({why}); seen when it was to run {shown(command)}")
+        if not isinstance(error, SessionEndedError):
+            return error
+        said = last_lines(error.stderr + error.stdout)
+        tail = f"; its last words:\n{said}" if said else ""
+        return EngineError(f"{shown(command)} in {self._where} ended the shell that ran it{tail}")

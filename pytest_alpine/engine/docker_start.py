@@ -1,0 +1,139 @@
+"""Starting containers so that they stay, whatever their images are made to run.
+
+Spec: the Engine API, "Create a container"
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.base import last_lines
+from pytest_alpine.engine.container import DockerContainer
+from pytest_alpine.engine.docker_archive import DockerArchive
+from pytest_alpine.engine.docker_process import DockerProcesses
+from pytest_alpine.engine.emulation import not_runnable
+from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
+from pytest_alpine.engine.labels import PREFIX, run_labels
+from pytest_alpine.engine.scripts import SHELL
+from pytest_alpine.engine.shell_session import SessionEndedError
+from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
+from pytest_alpine.image.docker_client import docker_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from docker import DockerClient
+
+    from pytest_alpine.engine.docker_images import HeldImage
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.platforms import Machine
+
+# What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
+_FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
+# A container that dies at its start does so within this many seconds.
+_DYING: Final = 2.0
+_NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
+
+
+class _NoShellError(EngineError):
+    """The image has no shell."""
+
+
+class DockerStart:
+    """Starts containers on one engine."""
+
+    def __init__(
+        self, client: DockerClient, *, native: Machine, has_init: bool, forget: Callable[[DockerContainer], None]
+    ) -> None:
+        self._client = client
+        self._native = native
+        self._has_init = has_init
+        self._forget = forget
+
+    def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
+        """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
+        if self._has_init:
+            with suppress(_NoShellError):
+                return self._started(image, held, BY_SHELL, emulated=emulated)
+        if pause_program(self._native) is None:
+            raise ContainerStartError(
+                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, and "
+                f"no program for its machine is known that would wait; read its files with open_image()"
+            )
+        return self._started(image, held, (PROGRAM,), emulated=emulated)
+
+    def _started(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
+        container = self._created(image, held, program, emulated=emulated)
+        try:
+            self._boot(container, program)
+        except AlpineError as error:
+            problem = self._diagnosis(container, program, error)
+            with suppress(EngineError):
+                container.stop()
+            raise problem from error
+        except BaseException:
+            container.stop()
+            raise
+        return container
+
+    def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
+        api = self._client.api
+        name = _container_name(image)
+        with docker_errors(f"cannot create a container of {image}"):
+            made = api.create_container(
+                held.name,
+                name=name,
+                entrypoint=list(program),
+                command=[],
+                labels=run_labels(),
+                # What the image is made to run does not run, so that nothing can tell how it is.
+                healthcheck={"test": ["NONE"]},
+                host_config=api.create_host_config(init=self._has_init or None),
+                platform=held.platform,
+            )
+        return DockerContainer(self._client, made["Id"], name, image, emulated=emulated, forget=self._forget)
+
+    def _boot(self, container: DockerContainer, program: Sequence[str]) -> None:
+        archive = DockerArchive(client=self._client, container=container.id)
+        if program is not BY_SHELL:
+            archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
+            container.commands.has_shell = archive.exists(SHELL)
+        with docker_errors(f"cannot start container {container.name}"):
+            self._client.api.start(container.id)
+        if container.commands.has_shell:
+            container.commands.greet()
+
+    def _diagnosis(self, container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
+        """Return what *error* at the start of *container* really was."""
+        if isinstance(error, EngineUnavailable):
+            return error
+        words = self._last_words(container, error)
+        if _FORMAT_ERROR.search(words):
+            why = "its kernel refused the programs (exec format error)"
+            return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
+        archive = DockerArchive(client=self._client, container=container.id)
+        if program is BY_SHELL and not archive.exists(SHELL):
+            return _NoShellError(words)
+        return ContainerStartError(f"cannot start {container}: {words}")
+
+    def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
+        """Return all that is said about the end of *container*, which may take a moment to be."""
+        words = [str(error)]
+        if isinstance(error, SessionEndedError):
+            words += [last_lines(error.stdout), last_lines(error.stderr)]
+        processes = DockerProcesses(client=self._client, container=container.id)
+        deadline = time.monotonic() + _DYING
+        while (why := processes.why_stopped()) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        words += [why or "", last_lines(container.logs().encode("utf-8", "surrogateescape"))]
+        return "; ".join(word for word in words if word)
+
+
+def _container_name(image: Image) -> str:
+    """Return a name that tells people what the container is for: ``pytest-alpine-3.22-arm-v7-1f2e3d4c``."""
+    tag = _NAME_PART.sub("-", (image.reference.tag or "image").lower()).strip("-.")
+    return f"{PREFIX}-{tag}-{image.platform.slug}-{secrets.token_hex(4)}"

@@ -1,0 +1,54 @@
+"""What a root filesystem that may change tells of itself: read anew at every access, by the readers of images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_alpine.apk.database import read_installed, read_world
+from pytest_alpine.libc import Libc, read_libc
+from pytest_alpine.release import Release, read_release
+from pytest_alpine.shell import Shell, read_shell, read_shells
+
+if TYPE_CHECKING:
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.rootfs import RootFS
+
+
+class LiveFacts(Protocol):
+    """Facts of ``self.rootfs``."""
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem as it is now."""
+        ...
+
+    @property
+    def packages(self) -> Packages:
+        """The packages installed now."""
+        return read_installed(self.rootfs)
+
+    @property
+    def world(self) -> tuple[Constraint, ...]:
+        """The constraints in ``/etc/apk/world`` now."""
+        return read_world(self.rootfs)
+
+    @property
+    def release(self) -> Release:
+        """Which Alpine this is."""
+        return read_release(self.rootfs)
+
+    @property
+    def libc(self) -> Libc:
+        """The C library."""
+        return read_libc(self.rootfs)
+
+    @property
+    def shells(self) -> tuple[Shell, ...]:
+        """Every shell there is now."""
+        return read_shells(self.rootfs)
+
+    @property
+    def shell(self) -> Shell | None:
+        """What stands behind ``/bin/sh``, or None."""
+        return read_shell(self.rootfs)

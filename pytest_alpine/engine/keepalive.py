@@ -1,0 +1,62 @@
+"""What a container runs so that it stays: nothing of its image's own, and nothing that needs the processor.
+
+Where there is an init process (``docker run --init``), the image's shell stops itself, which takes builtins only. Else,
+and in images without a shell, it is a program of a few bytes that is copied in and waits. Spec of its form: the
+System V ABI, "Object Files".
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.scripts import SHELL
+
+if TYPE_CHECKING:
+    from pytest_alpine.platforms import Machine
+
+BY_SHELL: Final = (SHELL, "-c", "while :; do kill -STOP $$; done")
+"""Stops the shell, again should anything continue it. Process 1 cannot be stopped: it takes an init process."""
+
+PROGRAM: Final = "/.pytest-alpine-pause"
+"""Where the program is copied to."""
+
+_BASE: Final = 0x400000
+_PAGE: Final = 0x10000  # the largest page of any machine
+_READ_EXECUTE: Final = 5
+
+# Each calls the kernel to sleep until a signal comes, and then again. By e_machine.
+_CODE: Final = {
+    62: bytes.fromhex("b8 22000000  0f05  ebf7"),  # mov $34 (pause), %eax; syscall; jmp
+    3: bytes.fromhex("b8 1d000000  cd80  ebf7"),  # mov $29 (pause), %eax; int $0x80; jmp
+    # mov x0..x3, #0; mov x8, #73 (ppoll); svc #0; b
+    183: bytes.fromhex("000080d2 010080d2 020080d2 030080d2 280980d2 010000d4 faffff17"),
+    40: bytes.fromhex("1d70a0e3 000000ef fcffffea"),  # mov r7, #29 (pause); svc 0; b
+    # li a0..a3, 0; li a7, 73 (ppoll); ecall; j
+    243: bytes.fromhex("13050000 93050000 13060000 93060000 93089004 73000000 6ff09ffe"),
+}
+
+
+def pause_program(machine: Machine) -> bytes | None:
+    """Return a static program for *machine* that waits for ever; None where its code is not known."""
+    code = _CODE.get(machine.elf_machine)
+    if code is None:
+        return None
+    wide = machine.bits == 64  # noqa: PLR2004 - ELF has these two
+    header_size, segment_size = (64, 56) if wide else (52, 32)
+    start = _BASE + header_size + segment_size
+    size = header_size + segment_size + len(code)
+    ident = b"\x7fELF" + bytes([2 if wide else 1, 1, 1]) + bytes(9)
+    word = "Q" if wide else "I"
+    # e_type ET_EXEC, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, and the sizes of all headers.
+    # EABI 5 is what kernels for ARM ask for.
+    flags = 0x5000000 if machine.elf_machine == 40 else 0  # noqa: PLR2004 - EM_ARM
+    header = struct.pack(
+        f"<HHI{word}{word}{word}IHHHHHH", 2, machine.elf_machine, 1, start, header_size, 0, flags, header_size,
+        segment_size, 1, 0, 0, 0,
+    )  # fmt: skip
+    if wide:
+        segment = struct.pack("<IIQQQQQQ", 1, _READ_EXECUTE, 0, _BASE, _BASE, size, size, _PAGE)
+    else:
+        segment = struct.pack("<IIIIIIII", 1, 0, _BASE, _BASE, size, size, _READ_EXECUTE, _PAGE)
+    return ident + header + segment + code

@@ -1,0 +1,104 @@
+"""What is said to ``/bin/sh`` in a container: POSIX shell, builtins only, so that an empty PATH does no harm.
+
+Spec: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SHELL: Final = "/bin/sh"
+
+# Of a line that speaks of its own process, the shell must be one: in a subshell, $$ is the shell around it.
+_OWN_PROCESS: Final = re.compile(r"\$\$|\$\{\$|PPID")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# A shell's parser is slow on single words of many megabytes.
+_PRINTED: Final = 1 << 16
+
+# The shell's own messages go nowhere, the commands' to 4. A signal to the whole group ends only the command: what is
+# trapped here has its default effect again in subshells.
+START: Final = "exec 4>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2"
+
+# Runs the program behind $1 as this very process, whose number it tells first.
+TELL_PID: Final = 'echo "$1 $$" >&2; shift; exec "$@"'
+
+# How many processes write into this shell's outputs, one line each; the shell itself is one of them.
+HOLDERS: Final = (
+    "set -- $(for p in /proc/[0-9]*; do "
+    "[ $p/fd/1 -ef /proc/$$/fd/1 ] || [ $p/fd/2 -ef /proc/$$/fd/4 ] && echo x; done); set -- $#"
+)
+
+# Kills all that the process $1 started, and what its session holds; $1 itself only if there is a $2. Numbers are
+# collected until no more turn up: proc_pid_stat(5) tells parents (4th field), and sessions (6th), which outlive them.
+KILL: Final = """
+[ "$2" ] && kill -9 "$1"
+round=0
+while [ $round -lt 5 ]; do
+  tree=" $1 " found=x
+  while [ "$found" ]; do
+    found=
+    for stat in /proc/[0-9]*/stat; do
+      { read -r line <"$stat"; } 2>/dev/null || continue
+      pid=${stat#/proc/} pid=${pid%/stat} root=$1
+      set -- ${line##*) }
+      state=$1 parent=$2 session=$4
+      set -- "$root"
+      case "$state$tree" in Z*|*" $pid "*) continue;; esac
+      case "$tree" in *" $parent "*|*" $session "*) tree="$tree$pid " found=x;; esac
+    done
+  done
+  [ "$tree" = " $1 " ] && exit
+  kill -9 ${tree#" $1 "} 2>/dev/null
+  round=$((round + 1))
+done
+"""
+
+
+def command_script(
+    command: str | Sequence[str],
+    *,
+    workdir: str | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+) -> bytes:
+    """Return the script that runs *command* in a subshell, and leaves its exit code in ``$?``."""
+    words = []
+    if workdir is not None:
+        words.append(f"cd -- {shlex.quote(workdir)} || exit 126")
+    words += [f"export {name}={shlex.quote(value)}" for name, value in (env or {}).items()]
+    words.append(_inner(command))
+    body = f"( {'; '.join(words)} ) 2>&4 4>&-".encode("utf-8", "surrogateescape")
+    return body + b" </dev/null" if stdin is None else b"{ " + _printing(stdin) + b" } 4>&- | " + body
+
+
+def can_carry(command: str | Sequence[str], env: Mapping[str, str] | None) -> bool:
+    """Whether a shell can be told *command* and *env*: no NUL, and names that are variables'."""
+    words = [command] if isinstance(command, str) else command
+    return not any("\0" in word for word in words) and all(_NAME.fullmatch(name) for name in env or ())
+
+
+def _inner(command: str | Sequence[str]) -> str:
+    if not isinstance(command, str):
+        return f"exec {shlex.join(command)}"
+    if _OWN_PROCESS.search(command):
+        return f"exec {SHELL} -c {shlex.quote(command)}"
+    return f"eval {shlex.quote(command)}"
+
+
+def _printing(data: bytes) -> bytes:
+    """Return commands that print *data*."""
+    pieces = (data[start : start + _PRINTED] for start in range(0, len(data), _PRINTED))
+    return b"".join(b"printf '%b' '" + _escaped(piece) + b"'; " for piece in pieces) or b":; "
+
+
+_ESCAPES: Final = {byte: f"\\0{byte:03o}".encode() for byte in (*b"\0\\'\r", 0x81, 0x82, 0x88)}
+
+
+def _escaped(data: bytes) -> bytes:
+    return b"".join(_ESCAPES.get(byte, bytes([byte])) for byte in data)

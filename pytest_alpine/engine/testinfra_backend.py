@@ -1,0 +1,64 @@
+"""testinfra over the commands of a container; the one module that imports testinfra.
+
+Spec: https://testinfra.readthedocs.io/en/latest/backends.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from testinfra.backend.base import CommandResult
+    from testinfra.host import Host
+
+    from pytest_alpine.engine.base import Container
+
+# Seconds: testinfra knows no time limit, and tests that install something through it take their time.
+_TIMEOUT: Final = 600.0
+
+
+class _AsUser(str):
+    """A command line for another user, in the place of testinfra's ``sudo ...``, which images have not."""
+
+    __slots__ = ("user",)
+    user: str
+
+
+def open_host(container: Container) -> Host:
+    """Return testinfra's Host of *container*."""
+    import testinfra.host
+    from testinfra.backend.base import BaseBackend
+
+    class AlpineBackend(BaseBackend):  # type: ignore[misc]  # testinfra has no types
+        """Runs testinfra's commands in a container."""
+
+        NAME = "pytest-alpine"
+
+        def run(self, command: str, *args: str, **_: Any) -> CommandResult:  # noqa: ANN401 - testinfra's signature
+            line = self.get_command(command, *args)
+            user = line.user if isinstance(line, _AsUser) else None
+            result = container.run(str(line), _TIMEOUT, user=user)
+            return self.result(result.exit_code, self.encode(line), result.stdout_bytes, result.stderr_bytes)
+
+        def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
+            """Return *command* for another user; of nested ones, the innermost counts."""
+            if isinstance(command, _AsUser):
+                return command
+            line = _AsUser(command)
+            line.user = sudo_user or "root"
+            return line
+
+        def get_encoding(self) -> str:
+            """Return the encoding of all texts; testinfra would ask a Python in the container."""
+            return "utf-8"
+
+        def decode(self, data: bytes) -> str:
+            return data.decode(self.encoding, "surrogateescape")
+
+        def encode(self, data: str) -> bytes:
+            return data.encode(self.encoding, "surrogateescape")
+
+    backend = AlpineBackend(container.id)
+    host = testinfra.host.Host(backend)
+    backend.set_host(host)
+    return host
