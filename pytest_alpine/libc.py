@@ -194,11 +194,8 @@ def _musl_package(database: bytes) -> str | None:
 
 def _glibc_version(rootfs: RootFS, loader: Loader) -> tuple[str | None, str | None]:
     library = posixpath.join(posixpath.dirname(loader.real), "libc.so.6")
-    for path in (library, loader.real):
-        version = _glibc_version_of(rootfs, path)
-        if version is not None:
-            return version, path
-    return None, None
+    version = _glibc_version_of(rootfs, library)
+    return (version, library) if version is not None else (_glibc_version_of(rootfs, loader.real), loader.real)
 
 
 def _glibc_version_of(rootfs: RootFS, path: str) -> str | None:

@@ -79,8 +79,6 @@ class _Headers(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to *offset*."""
-        if offset < 0:
-            raise MalformedImage(f"{self._where}: a header points to byte {offset}")
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:

@@ -157,6 +157,11 @@ def test_broken_files(data: bytes, problem: str) -> None:
     assert str(caught.value).startswith(f"/bin/x: broken ELF file: {problem}")
 
 
+def test_a_file_without_program_headers_asks_for_nothing() -> None:
+    found = read_elf(patched(56, "<H", 0), "x")
+    assert (found.interpreter, found.needed, found.is_static, found.is_pie) == (None, (), False, False)
+
+
 def test_strings_without_an_end() -> None:
     data = bytes(Elf(soname="x" * 5000))
     with pytest.raises(MalformedImage, match=r"x: broken ELF file: dynamic string at byte [0-9]+ does not end"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import time
 from typing import TYPE_CHECKING
@@ -235,6 +236,13 @@ def test_a_store_that_is_removed_under_a_run(tmp_path: Path) -> None:
         assert str(gone.value) == f"cannot read layer {tar}: No such file or directory; read the image anew"
     with pytest.raises(FileNotInImage):
         rootfs.read("/b")
+
+
+def test_large_files_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Linux gives at most two gigabytes at a time.
+    whole = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, length, offset: whole(descriptor, min(length, 3), offset))
+    assert rootfs_of(tmp_path, {"a": "0123456789"}).read("/a") == b"0123456789"
 
 
 def test_changeset_is_a_value(tmp_path: Path) -> None:

@@ -202,6 +202,11 @@ def test_both_libraries(tmp_path: Path, shell: str | None, kind: str, version: s
     assert {f"/lib/{X86}", f"/lib/{GLIBC_X86}", glibc.real} <= set(found.evidence)
 
 
+def test_both_libraries_and_no_shell(tmp_path: Path) -> None:
+    files = {path: node for path, node in beside(None).items() if not path.startswith("bin/")}
+    assert read_libc(rootfs_of(tmp_path, files)).kind == "musl"
+
+
 NONE: list[tuple[str, dict[str, Node]]] = [
     ("empty", {}),
     ("static", {"bin/busybox": bytes(Elf(type=2)), "bin/sh": Symlink("busybox"), "lib/": Directory()}),

@@ -119,6 +119,12 @@ def test_shells_of_the_list_first_then_the_usual_places_each_once(tmp_path: Path
     ]
 
 
+def test_shells_without_a_list(tmp_path: Path) -> None:
+    assert [shell.kind for shell in read_shells(rootfs_of(tmp_path, {"usr/bin/fish": program(b"fish, version")}))] == [
+        "fish"
+    ]
+
+
 def test_merged_folders_give_one_name(tmp_path: Path) -> None:
     files: dict[str, Node] = {
         "bin": Symlink("usr/bin"),
