@@ -17,7 +17,10 @@ def seconds(folder: str, *args: str) -> float:
     """Return how long a session of one empty test takes."""
     start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args], cwd=folder, check=True, capture_output=True
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *args],
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     return time.perf_counter() - start
 

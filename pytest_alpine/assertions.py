@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.budget import find_size
+from pytest_alpine.checks.subjects import binaries_of, named, packages_of
 from pytest_alpine.findings import Finding, Target, require_none
 from pytest_alpine.image.image import Image
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_alpine.apk.package import Provider
     from pytest_alpine.engine.base import Container
     from pytest_alpine.libc import Libc
@@ -44,13 +47,18 @@ def find_installed(target: Target, *constraints: str) -> tuple[Finding, ...]:
 
 
 def assert_musl(target: Target) -> None:
-    """Fail unless the C library of *target* is musl, with its loader in place and no glibc beside it.
+    """Fail unless the C library of *target* is musl, with its loader in place, and nothing there is glibc's.
+
+    That is: no loader of glibc beside musl's, and no ELF file that was built for glibc, which is told by the versions
+    of the symbols that it needs (``GLIBC_2.34``). gcompat, which lends musl the names of glibc, is musl.
 
     Args:
         target: an image or a running container.
 
     Raises:
-        AssertionError: no musl loader, another platform's loader, or a glibc; the message names the file.
+        AssertionError: no musl loader, another platform's loader, a glibc, or what was built for it; the message
+            names each file and its package, the largest first.
+        DatabaseError: the package database is malformed.
     """
     __tracebackhide__ = True
     require_none(find_musl(target), target)
@@ -58,12 +66,35 @@ def assert_musl(target: Target) -> None:
 
 def find_musl(target: Target) -> tuple[Finding, ...]:
     """Return what speaks against musl in *target*; see ``assert_musl``."""
+    return (*_loaders(target), *_built_for_glibc(target))
+
+
+def _loaders(target: Target) -> Iterator[Finding]:
     libc = target.libc
     loader = f"/lib/ld-musl-{target.platform.machine.loader_arch}.so.1"
-    if libc.kind == "musl" and target.rootfs.exists(loader):
-        return ()
-    expected = f"musl, with its loader {loader}"
-    return (Finding(check="musl", subject="libc", expected=expected, actual=_libc(libc)),)
+    if libc.kind != "musl" or not target.rootfs.exists(loader):
+        yield Finding(
+            check="musl", subject="libc", expected=f"musl, with its loader {loader}", actual=_libc(libc), hint=_gcompat(libc)
+        )
+    others = [other for other in libc.loaders if other.kind == "glibc" and libc.kind == "musl"]
+    packages = packages_of(target) if others else None
+    for other in others:
+        actual = f"glibc's own loader, {named(packages, other.real)}" if packages is not None else ""
+        yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
+
+
+def _built_for_glibc(target: Target) -> Iterator[Finding]:
+    found = [(binary, binary.elf.glibc_versions) for binary in binaries_of(target).elves if binary.elf is not None]
+    built = [(binary, versions) for binary, versions in found if versions]
+    built.sort(key=lambda pair: (-pair[0].entry.size, pair[0].path))
+    packages = packages_of(target) if built else None
+    hint = _gcompat(target.libc) if built else ""
+    for binary, versions in built:
+        if packages is not None:
+            actual = f"one built for glibc: it needs {', '.join(versions[-3:])}"
+            yield Finding(
+                check="musl", subject=named(packages, binary.path), expected="a file built for musl", actual=actual, hint=hint
+            )
 
 
 def assert_shell(target: Target, name: str) -> None:
@@ -171,3 +202,8 @@ def _libc(libc: Libc) -> str:
         return "no C library: no loader of musl or glibc"
     version = f" {libc.version}" if libc.version else ""
     return f"{libc.kind}{version}" + (f", {libc.loader}" if libc.loader else "")
+
+
+def _gcompat(libc: Libc) -> str:
+    stub = libc.of_kind("gcompat")
+    return f"{stub.path} is not glibc's: it is the loader of gcompat or libc6-compat" if stub is not None else ""

@@ -8,7 +8,13 @@ from pytest_alpine import Container, Image, assert_installed, assert_musl, asser
 
 pytestmark = pytest.mark.alpine(tags="3.20", platforms="all")
 
-VERSIONS = {"musl": "1.2.5-r0", "busybox": "1.36.1-r29", "apk-tools": "2.14.4-r0", "zlib": "1.3.1-r1", "scanelf": "1.3.7-r2"}
+VERSIONS = {
+    "musl": "1.2.5-r0",
+    "busybox": "1.36.1-r29",
+    "apk-tools": "2.14.4-r0",
+    "zlib": "1.3.1-r1",
+    "scanelf": "1.3.7-r2",
+}
 
 
 @pytest.mark.parametrize("name", VERSIONS)

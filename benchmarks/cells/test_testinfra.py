@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import testinfra
-from testinfra.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testinfra.host import Host
 
 VERSIONS = {"musl": "1.2.5", "busybox": "1.36.1", "apk-tools": "2.14.4", "zlib": "1.3.1", "scanelf": "1.3.7"}
 # Platforms and IDs of images that the engine holds.

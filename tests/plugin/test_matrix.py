@@ -78,7 +78,8 @@ def test_marked(alpine_image):
 
 def test_ini_names_the_matrix(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
     pytester.makeini(
-        "[pytest]\nalpine_image = oci:layout:{tag}\nalpine_tags = 1.0 2.0\nalpine_platforms = amd64\nalpine_engine = none\n"
+        "[pytest]\nalpine_image = oci:layout:{tag}\nalpine_tags = 1.0 2.0\n"
+        "alpine_platforms = amd64\nalpine_engine = none\n"
     )
     pytester.makepyfile(USES_IMAGE)
     pytester.runpytest_subprocess(*xdist_args).assert_outcomes(passed=2)
