@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.budget import find_size
-from pytest_alpine.checks.subjects import binaries_of, named, packages_of
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, binaries_of, built_for_glibc, named, packages_of
 from pytest_alpine.findings import Finding, Target, require_none
 from pytest_alpine.image.image import Image
 from pytest_alpine.sizes import format_size, parse_size
@@ -73,28 +74,28 @@ def _loaders(target: Target) -> Iterator[Finding]:
     libc = target.libc
     loader = f"/lib/ld-musl-{target.platform.machine.loader_arch}.so.1"
     if libc.kind != "musl" or not target.rootfs.exists(loader):
-        yield Finding(
-            check="musl", subject="libc", expected=f"musl, with its loader {loader}", actual=_libc(libc), hint=_gcompat(libc)
-        )
-    others = [other for other in libc.loaders if other.kind == "glibc" and libc.kind == "musl"]
-    packages = packages_of(target) if others else None
-    for other in others:
-        actual = f"glibc's own loader, {named(packages, other.real)}" if packages is not None else ""
-        yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
+        expected = f"musl, with its loader {loader}"
+        yield Finding(check="musl", subject="libc", expected=expected, actual=_libc(libc), hint=_gcompat(libc))
+    if libc.kind == "musl":
+        for other in (other for other in libc.loaders if other.kind == "glibc"):
+            actual = f"its loader, {named(packages_of(target), other.real)}"
+            yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
 
 
 def _built_for_glibc(target: Target) -> Iterator[Finding]:
-    found = [(binary, binary.elf.glibc_versions) for binary in binaries_of(target).elves if binary.elf is not None]
-    built = [(binary, versions) for binary, versions in found if versions]
-    built.sort(key=lambda pair: (-pair[0].entry.size, pair[0].path))
-    packages = packages_of(target) if built else None
-    hint = _gcompat(target.libc) if built else ""
-    for binary, versions in built:
-        if packages is not None:
-            actual = f"one built for glibc: it needs {', '.join(versions[-3:])}"
-            yield Finding(
-                check="musl", subject=named(packages, binary.path), expected="a file built for musl", actual=actual, hint=hint
-            )
+    elves = [(binary.path, binary.entry.size, binary.elf) for binary in binaries_of(target).elves]
+    built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
+    if not built:
+        return
+    packages, hint = packages_of(target), _gcompat(target.libc)
+    for _, path, elf in sorted(built, key=itemgetter(0, 1)):
+        yield Finding(
+            check="musl",
+            subject=named(packages, path),
+            expected=BUILT_FOR_MUSL,
+            actual=built_for_glibc(elf),
+            hint=hint,
+        )
 
 
 def assert_shell(target: Target, name: str) -> None:
@@ -205,5 +206,5 @@ def _libc(libc: Libc) -> str:
 
 
 def _gcompat(libc: Libc) -> str:
-    stub = libc.of_kind("gcompat")
+    stub = next((loader for loader in libc.loaders if loader.kind == "gcompat"), None)
     return f"{stub.path} is not glibc's: it is the loader of gcompat or libc6-compat" if stub is not None else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.checks.providers import GCOMPAT, for_library, for_loader
-from pytest_alpine.checks.subjects import machine_name, same_machine
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, same_machine
 from pytest_alpine.ldso import Loaded, Missing, MuslLoader
 
 if TYPE_CHECKING:
@@ -150,5 +150,5 @@ class _Linking:
             elf = self._elf_at(path)
             if elf is not None and elf.glibc_versions and not compatible and (path, "") not in self._told:
                 self._told.add((path, ""))
-                needs = f"one built for glibc: it needs {', '.join(elf.glibc_versions[-3:])}"
-                yield self._view.finding(self._view.named(path), "a file built for musl", needs, GCOMPAT)
+                subject = self._view.named(path)
+                yield self._view.finding(subject, BUILT_FOR_MUSL, built_for_glibc(elf), GCOMPAT)

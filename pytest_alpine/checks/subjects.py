@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import DATABASES
 from pytest_alpine.apk.package import Packages
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.elf import ElfHeader
+    from pytest_alpine.elf import ElfFile, ElfHeader
     from pytest_alpine.findings import Target
+
+BUILT_FOR_MUSL: Final = "a file built for musl"
+
+# GLIBC_PRIVATE has none, and is older than any.
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
 def binaries_of(target: Target) -> Binaries:
@@ -72,6 +78,12 @@ def machine_name(elf: ElfHeader) -> str:
         return " or ".join(found)
     order = "big" if elf.big_endian else "little"
     return f"ELF machine {elf.machine}, {elf.bits}-bit, {order}-endian"
+
+
+def built_for_glibc(elf: ElfFile) -> str:
+    """Return how messages tell that *elf* was built for glibc: by the newest version of its symbols that it needs."""
+    newest = max(elf.glibc_versions, key=lambda version: [int(number) for number in _NUMBER.findall(version)])
+    return f"one built for glibc, which needs {newest}"
 
 
 def _form(elf: ElfHeader) -> tuple[int, int, bool]:
