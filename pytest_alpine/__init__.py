@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from pytest_alpine.budget import find_size, sizes_by_package
     from pytest_alpine.checks.clean.assertion import assert_clean, find_clean
     from pytest_alpine.checks.clean.rule import InvalidRule, Rule
+    from pytest_alpine.checks.patched import assert_patched, find_patched
     from pytest_alpine.checks.platform import assert_platform, find_platform
     from pytest_alpine.checks.runnable import assert_runnable, find_runnable
+    from pytest_alpine.checks.secdb import SecurityDataError
     from pytest_alpine.engine.base import CommandResult, Container, Engine
     from pytest_alpine.errors import (
         AlpineError,
@@ -75,8 +77,10 @@ _HOMES: Final = {
     "budget": ("find_size", "sizes_by_package"),
     "checks.clean.assertion": ("assert_clean", "find_clean"),
     "checks.clean.rule": ("InvalidRule", "Rule"),
+    "checks.patched": ("assert_patched", "find_patched"),
     "checks.platform": ("assert_platform", "find_platform"),
     "checks.runnable": ("assert_runnable", "find_runnable"),
+    "checks.secdb": ("SecurityDataError",),
     "engine.base": ("CommandResult", "Container", "Engine"),
     "errors": (
         "AlpineError",
@@ -145,6 +149,7 @@ __all__ = [
     "Reference",
     "RootFS",
     "Rule",
+    "SecurityDataError",
     "Size",
     "StoreError",
     "Version",
@@ -152,6 +157,7 @@ __all__ = [
     "assert_installed",
     "assert_memory",
     "assert_musl",
+    "assert_patched",
     "assert_platform",
     "assert_runnable",
     "assert_shell",
@@ -160,6 +166,7 @@ __all__ = [
     "find_installed",
     "find_memory",
     "find_musl",
+    "find_patched",
     "find_platform",
     "find_runnable",
     "find_shell",
