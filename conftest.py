@@ -25,5 +25,5 @@ def _mirror() -> Path | None:
         return MIRROR
     from tests.testbed import Testbed
 
-    bed = Testbed.current()
-    return None if bed is None or bed.official else bed.mirror
+    folder = Testbed.current().mirror
+    return folder if folder.is_dir() else None

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.declaration import Declaration
 from pytest_alpine.errors import AlpineError, InvalidPlatform
 from pytest_alpine.platforms import PLATFORMS, Platform
 from pytest_alpine.reference import FILE_TRANSPORTS, TAG_FIELD, Reference, fill_tag
@@ -41,28 +42,6 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.reference} ({self.platform})"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Declaration:
-    """What a test, an ini file or a command line says of the matrix; None where it says nothing."""
-
-    image: str | None = None
-    tags: tuple[str, ...] | None = None
-    platforms: tuple[str, ...] | None = None
-
-    def over(self, lower: Declaration) -> Declaration:
-        """Return this declaration, with *lower*'s words where it is silent."""
-        return Declaration(
-            image=lower.image if self.image is None else self.image,
-            tags=lower.tags if self.tags is None else self.tags,
-            platforms=lower.platforms if self.platforms is None else self.platforms,
-        )
-
-
-def split_list(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the single words of *values*, which may hold commas and white space, each once and in order."""
-    return tuple(dict.fromkeys(word for value in values for word in re.split(r"[,\s]+", value) if word))
 
 
 def cells(chosen: Declaration, marked: Declaration | None, ini: Declaration) -> tuple[Cell, ...]:

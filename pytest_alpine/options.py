@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import pytest
 
+from pytest_alpine.declaration import Declaration, split_list
 from pytest_alpine.errors import AlpineError
-from pytest_alpine.matrix import Cell, Declaration, cells, check, split_list
-from pytest_alpine.reference import TAG_FIELD, Reference
+
+if TYPE_CHECKING:
+    from pytest_alpine.matrix import Cell
 
 DEFAULT_IMAGE: Final = "alpine"
 ENGINES: Final = ("auto", "docker", "none")
@@ -53,9 +55,9 @@ class Settings:
     keep: bool
 
     @property
-    def used(self) -> bool:
-        """Whether the command line names a matrix: then the suite is about images for sure."""
-        return self.chosen != Declaration()
+    def configured(self) -> bool:
+        """Whether the command line or the ini file says anything: then the suite is about images for sure."""
+        return self.chosen != Declaration() or self.ini != Declaration(image=DEFAULT_IMAGE)
 
     def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
         """Return the cells of a test that carries *marker*.
@@ -63,6 +65,8 @@ class Settings:
         Raises:
             AlpineError: the marker, the ini file or the command line cannot be read.
         """
+        from pytest_alpine.matrix import cells
+
         return cells(self.chosen, None if marker is None else _marked(marker), self.ini)
 
 
@@ -129,6 +133,11 @@ def _check_ledger(settings: Settings) -> None:
 
 
 def _check_declarations(settings: Settings) -> None:
+    if not settings.configured:
+        return
+    from pytest_alpine.matrix import check
+    from pytest_alpine.reference import TAG_FIELD, Reference
+
     for origin, declared in (("the command line", settings.chosen.over(settings.ini)), ("the ini file", settings.ini)):
         try:
             check(declared)

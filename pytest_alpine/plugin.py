@@ -62,10 +62,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what is under test, and what runs it."""
+    """Say what is under test, and what runs it; nothing in a suite that may not be about images at all."""
+    settings = config.stash[alpine_key].settings
+    if not settings.configured:
+        return []
     from pytest_alpine.report.header import header_lines
 
-    return header_lines(config.stash[alpine_key].settings)
+    return header_lines(settings)
 
 
 @pytest.hookimpl(tryfirst=True)

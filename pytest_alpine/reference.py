@@ -6,7 +6,6 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-ma
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -131,6 +130,8 @@ def fill_tag(text: str, tag: str) -> Reference:
 
 def _looks_like_transport(word: str, rest: str) -> bool:
     """Whether *word* before a colon is a mistyped transport rather than an image's name before its tag."""
+    import difflib  # only a mistake needs it
+
     known = [name for name in NAMED_TRANSPORTS + FILE_TRANSPORTS if "-" in name]
     return rest.startswith(("/", "./", "../")) or bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
-from pytest_alpine.matrix import Cell
-from pytest_alpine.report.results import CellNote, Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +18,9 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.pool import ContainerPool
     from pytest_alpine.image.image import Image, Size
     from pytest_alpine.image.store import Store
+    from pytest_alpine.matrix import Cell
     from pytest_alpine.options import Settings
+    from pytest_alpine.report.results import Results
 
 _SHARED_CONTAINER = "alpine_container"
 
@@ -30,7 +30,6 @@ class AlpineSession:
 
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings = settings
-        self.results = Results()
         self._say = say
         self._images: dict[Cell, Image] = {}
         self._waiting: Counter[Cell] = Counter()
@@ -38,6 +37,13 @@ class AlpineSession:
         self._emulated: dict[Cell, bool] = {}
         self.kept: list[str] = []
         self.growth: list[str] = []
+
+    @cached_property
+    def results(self) -> Results:
+        """What became of each cell, where the terminal is."""
+        from pytest_alpine.report.results import Results
+
+        return Results()
 
     @cached_property
     def store(self) -> Store:
@@ -118,6 +124,8 @@ class AlpineSession:
 
     def note(self, cell: Cell) -> dict[str, Any]:
         """Return what a report tells of *cell*."""
+        from pytest_alpine.report.results import CellNote
+
         image = self._images.get(cell)
         size = None if image is None else _size(image)
         return CellNote(
@@ -166,8 +174,8 @@ failed_key = pytest.StashKey[bool]()
 def cell_of(item: pytest.Item) -> Cell | None:
     """Return the cell that *item* tests, or None."""
     callspec = getattr(item, "callspec", None)
-    cell = callspec.params.get("alpine_cell") if callspec else None
-    return cell if isinstance(cell, Cell) else None
+    cell: Cell | None = callspec.params.get("alpine_cell") if callspec else None
+    return cell
 
 
 def fixtures_of(item: pytest.Item) -> Sequence[str]:

@@ -25,6 +25,12 @@ NEEDS: dict[str, Callable[[Testbed], bool]] = {
     "emulators": lambda bed: bed.emulated >= EMULATED,
 }
 
+WAYS_OUT = {
+    "official": "set PYTEST_ALPINE_MIRROR to an Alpine mirror, and run: python tests/testbed.py up",
+    "docker": "run: python tests/testbed.py up",
+    "emulators": "run: python tests/testbed.py up",
+}
+
 bed_key = pytest.StashKey[Testbed]()
 
 
@@ -43,7 +49,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def tell(need: str, bed: Testbed) -> None:
     """End a test whose *need* is not met: skip it, or fail where the need is required."""
-    what = "; ".join(bed.missing) or "run: python tests/testbed.py up"
+    what = "; ".join(bed.missing) or WAYS_OUT[need]
     if need in REQUIRED:
         pytest.fail(f"PYTEST_ALPINE_REQUIRE names {need!r}, which is not there: {what}", pytrace=False)
     pytest.skip(f"needs {need}: {what}")

@@ -169,7 +169,11 @@ class WebMirror:
 
         def start(offset: int) -> Body:
             body = self._web().open("GET", url, headers={"Range": f"bytes={offset}-"} if offset else {})
-            _check(body.status, url, what)
+            try:
+                _check(body.status, url, what)
+            except ImageError:
+                body.close()
+                raise
             return body
 
         with Download(start, size=size, what=f"downloading {what}", progress=self.store.progress) as stream:

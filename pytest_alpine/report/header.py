@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
-    from pytest_alpine.matrix import Declaration
+    from pytest_alpine.declaration import Declaration
 
 
 class HeaderSettings(Protocol):
