@@ -10,17 +10,23 @@ from pytest_alpine.release import Release, read_release
 from pytest_alpine.shell import Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.rootfs import RootFS
 
 
 class LiveFacts(Protocol):
-    """Facts of ``self.rootfs``."""
+    """Facts of a root filesystem."""
 
     @property
     def rootfs(self) -> RootFS:
         """The root filesystem as it is now."""
+        ...
+
+    def at_once(self) -> AbstractContextManager[RootFS]:
+        """Open what is best asked many questions in a row: the root filesystem itself, or a copy of this moment."""
         ...
 
     @property
@@ -41,14 +47,17 @@ class LiveFacts(Protocol):
     @property
     def libc(self) -> Libc:
         """The C library."""
-        return read_libc(self.rootfs)
+        with self.at_once() as rootfs:
+            return read_libc(rootfs)
 
     @property
     def shells(self) -> tuple[Shell, ...]:
         """Every shell there is now."""
-        return read_shells(self.rootfs)
+        with self.at_once() as rootfs:
+            return read_shells(rootfs)
 
     @property
     def shell(self) -> Shell | None:
         """What stands behind ``/bin/sh``, or None."""
-        return read_shell(self.rootfs)
+        with self.at_once() as rootfs:
+            return read_shell(rootfs)

@@ -7,17 +7,19 @@ the engine's archive API tells, which takes an image without any program.
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 import stat as modes
 import tarfile
 import tempfile
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_alpine.errors import EngineError, FileNotInImage
-from pytest_alpine.layers import flatten, read_changeset
+from pytest_alpine.layers import LayeredRootFS, flatten, read_changeset
 from pytest_alpine.rootfs import Entry, Kind, absolute, follow
 
 if TYPE_CHECKING:
@@ -51,20 +53,16 @@ _TAR_KINDS: Final[dict[bytes, Kind]] = {
     tarfile.FIFOTYPE: "fifo",
 }
 
-# How many of the paths are there, up to the first that is not; a line for each; then the links' texts, each with a
-# NUL behind it.
+# A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
 _STAT: Final = """
 for path in {paths}; do
   [ -L "$path" ] || [ -e "$path" ] || break
   set -- "$@" "$path"
 done
-echo $#
-stat -c '%f %u %g %s' "$@" || exit
-for path; do
-  [ -L "$path" ] || continue
-  readlink -n "$path" && printf '\\0' || exit
-done
+exec stat -c '%f %u %g %s %N' "$@"
 """
+_LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (.*)")
+_TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
 
 
 class ContainerArchive(Protocol):
@@ -131,18 +129,26 @@ class LiveRootFS:
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
         start = self.stat(top).path
-        opened = self._archive.export() if start == "/" else self._archive.open(start)
-        with tempfile.NamedTemporaryFile(prefix="pytest-alpine-", suffix=".tar") as whole, opened as stream:
-            while data := stream.read(_PIECE):
-                whole.write(data)
-            whole.flush()
-            entries = flatten([read_changeset(Path(whole.name), f"container, {start}")])
+        with self.snapshot(start) as found:
+            entries = list(found.walk())
         above = posixpath.dirname(start)
-        for path in sorted(entries):
+        for entry in entries:
             if start == "/":
-                yield entries[path]
-            elif path != "/":  # archives begin with the directory itself
-                yield replace(entries[path], path=posixpath.join(above, path.lstrip("/")))
+                yield entry
+            elif entry.path != "/":  # archives begin with the directory itself
+                yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
+
+    @contextmanager
+    def snapshot(self, top: str = "/") -> Iterator[RootFS]:
+        """Open a copy of this moment: the root filesystem without what is mounted into it, or an archive of *top*."""
+        opened = self._archive.export() if top == "/" else self._archive.open(top)
+        with tempfile.NamedTemporaryFile(prefix="pytest-alpine-", suffix=".tar") as whole:
+            with opened as stream:
+                while data := stream.read(_PIECE):
+                    whole.write(data)
+            whole.flush()
+            tar = Path(whole.name)
+            yield LayeredRootFS(flatten([read_changeset(tar, f"container, {top}")]), [tar])
 
     def resolve(self, path: str) -> str:
         """Return the absolute path without links that *path* leads to."""
@@ -197,27 +203,27 @@ def _prefixes(path: str) -> list[str]:
 
 def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
     """Return the entries that the script _STAT tells of; None where its answer is not to be understood."""
-    count, _, rest = output.partition("\n")
-    *lines, texts = rest.split("\n", int(count))
-    targets = iter(texts.split("\0"))
     found: dict[str, Entry] = {}
-    try:
-        for path, line in zip(paths, lines, strict=False):
-            mode, uid, gid, size = line.split(" ")
-            kind = _KINDS.get(modes.S_IFMT(int(mode, 16)))
-            if kind is None:  # a socket: no archive and no image holds one
-                continue
-            found[path] = Entry(
-                path=path,
-                kind=kind,
-                mode=modes.S_IMODE(int(mode, 16)),
-                uid=int(uid),
-                gid=int(gid),
-                size=int(size) if kind == "file" else 0,
-                target=next(targets) if kind == "symlink" else "",
-            )
-    except (ValueError, StopIteration):
-        return None
+    for path, line in zip(paths, output.splitlines(), strict=False):
+        told = _LINE.fullmatch(line)
+        if told is None:
+            return None
+        mode = int(told[1], 16)
+        kind = _KINDS.get(modes.S_IFMT(mode))
+        if kind is None:  # a socket: no archive and no image holds one
+            continue
+        target = told[5].removeprefix(f"'{path}' -> '").removesuffix("'") if kind == "symlink" else ""
+        if kind == "symlink" and not _TARGET.fullmatch(target):
+            return None
+        found[path] = Entry(
+            path=path,
+            kind=kind,
+            mode=modes.S_IMODE(mode),
+            uid=int(told[2]),
+            gid=int(told[3]),
+            size=int(told[4]) if kind == "file" else 0,
+            target=target,
+        )
     return found
 
 
