@@ -24,8 +24,8 @@ _MAGIC: Final = 4
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header and checksum
 
 # A piece of input grows to at most 1032 times its size with gzip, and to 32768 times with zstd: both sizes keep the
-# output of one piece, and with it the memory that a hostile blob can claim, near 128 MB.
-_GZIP_PIECE: Final = 1 << 17
+# output of one piece, and with it the memory that a hostile blob can claim, below 300 MB.
+_GZIP_PIECE: Final = 1 << 18
 _ZSTD_PIECE: Final = 1 << 12
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from pytest_alpine.layers import Changeset, read_changeset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Executor
 
     from pytest_alpine.image.source import Layer
 
@@ -219,9 +221,10 @@ def not_pulled(what: str) -> ImageNotFound:
 def _unpack(layer: Layer, incoming: Incoming) -> str:
     """Write *layer* uncompressed to *incoming*, check its digests, and return its diff ID."""
     algorithm = (layer.digest or "sha256:").partition(":")[0]
-    with layer.open() as raw, Hashing(raw, algorithm) as stored:
+    with ThreadPoolExecutor(max_workers=1) as worker, layer.open() as raw:
+        stored = Hashing(raw, algorithm, worker=worker)
         try:
-            diff_id = _write_plain(layer, stored, incoming)
+            diff_id = _write_plain(layer, stored, incoming, worker)
         except MalformedImage:
             # Damaged bytes rarely decompress: that they are damaged is the truth, not what zlib made of them.
             _check_stored(layer, stored)
@@ -231,15 +234,16 @@ def _unpack(layer: Layer, incoming: Incoming) -> str:
     return diff_id
 
 
-def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming) -> str:
+def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming, worker: Executor) -> str:
     def write(piece: bytes) -> None:
         with store_errors(incoming.path):
             incoming.stream.write(piece)
 
-    with decompressed(stored, layer.where) as plain, Hashing(plain, "sha256", copy=write) as content:
+    with decompressed(stored, layer.where) as plain:
+        content = Hashing(plain, "sha256", copy=write, worker=worker)
         while content.read(_PIECE):
             pass
-        diff_id = content.digest()
+    diff_id = content.digest()
     with store_errors(incoming.path):
         incoming.stream.flush()
     return diff_id
