@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.base import TIMEOUT, CommandResult, last_lines, shown
 from pytest_alpine.engine.lone_command import LoneCommand
-from pytest_alpine.engine.scripts import KILL, SHELL, can_carry, command_script
+from pytest_alpine.engine.scripts import KILL, SHELL, check_words, command_script
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
 from pytest_alpine.errors import CommandTimeout, EngineError
 
@@ -54,13 +54,14 @@ class Commands:
         tty: bool = False,
     ) -> CommandResult:
         """Run *command*; see ``Container.run``."""
+        check_words(command, env)
         if isinstance(command, str) and not self.has_shell:
             raise EngineError(
                 f"cannot run {shown(command)} in {self._where}: it has no {SHELL} for a shell line; "
                 "give a program and its arguments as a list, or test its files, which needs no shell"
             )
         try:
-            if self.has_shell and not tty and can_carry(command, env):
+            if self.has_shell and not tty:
                 finished = self._tell(command_script(command, workdir=workdir, env=env, stdin=stdin), timeout, user)
             else:
                 argv = [SHELL, "-c", command] if isinstance(command, str) else list(command)

@@ -9,6 +9,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -77,10 +79,21 @@ def command_script(
     return body + b" </dev/null" if stdin is None else b"{ " + _printing(stdin) + b" } 4>&- | " + body
 
 
-def can_carry(command: str | Sequence[str], env: Mapping[str, str] | None) -> bool:
-    """Whether a shell can be told *command* and *env*: no NUL, and names that are variables'."""
-    words = [command] if isinstance(command, str) else command
-    return not any("\0" in word for word in words) and all(_NAME.fullmatch(name) for name in env or ())
+def check_words(command: str | Sequence[str], env: Mapping[str, str] | None) -> None:
+    """Look for what no program can be given, or no shell be told.
+
+    Raises:
+        EngineError: a NUL in an argument or value, no program at all, or a name that is no variable's.
+    """
+    for name in env or ():
+        if not _NAME.fullmatch(name):
+            raise EngineError(f"invalid environment variable: {name!r} (expected letters, digits and _)")
+    words = [command] if isinstance(command, str) else list(command)
+    if not words:
+        raise EngineError("no command: the list is empty (expected a program and its arguments)")
+    for word in [*words, *(env or {}).values()]:
+        if "\0" in word:
+            raise EngineError(f"invalid argument: {word!r:.80} holds a NUL, which ends arguments; use stdin")
 
 
 def _inner(command: str | Sequence[str]) -> str:
