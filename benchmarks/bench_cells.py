@@ -15,11 +15,13 @@ from pytest_alpine import open_image, published_platforms
 HERE = Path(__file__).parent
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", HERE.parents[1] / "shared" / "alpine"))
 ROUNDS = int(os.environ.get("BENCHMARK_ROUNDS", "3"))
+# Plugins that have no part in it; Hypothesis alone takes half a second at the end of a run.
+QUIET = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def seconds(name: str, environment: dict[str, str], *args: str) -> float:
     """Return how long a pytest run of one file takes, start of the interpreter included."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "cells" / name), *args]
+    command = [sys.executable, "-m", "pytest", "-q", *QUIET, str(HERE / "cells" / name), *args]
     start = time.perf_counter()
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     elapsed = time.perf_counter() - start

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.platform import assert_platform, find_platform
     from pytest_alpine.checks.runnable import assert_runnable, find_runnable
     from pytest_alpine.checks.secdb import SecurityDataError
+    from pytest_alpine.comparison import Change, Comparison, compare
+    from pytest_alpine.comparison_checks import (
+        InvalidIgnore,
+        assert_no_regression,
+        assert_same,
+        find_regressions,
+        find_same,
+    )
     from pytest_alpine.engine.base import CommandResult, Container, Engine
     from pytest_alpine.errors import (
         AlpineError,
@@ -81,6 +89,8 @@ _HOMES: Final = {
     "checks.platform": ("assert_platform", "find_platform"),
     "checks.runnable": ("assert_runnable", "find_runnable"),
     "checks.secdb": ("SecurityDataError",),
+    "comparison": ("Change", "Comparison", "compare"),
+    "comparison_checks": ("InvalidIgnore", "assert_no_regression", "assert_same", "find_regressions", "find_same"),
     "engine.base": ("CommandResult", "Container", "Engine"),
     "errors": (
         "AlpineError",
@@ -117,8 +127,10 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 __all__ = [
     "AlpineError",
     "Cell",
+    "Change",
     "CommandResult",
     "CommandTimeout",
+    "Comparison",
     "Constraint",
     "Container",
     "ContainerStartError",
@@ -134,6 +146,7 @@ __all__ = [
     "ImageError",
     "ImageNotFound",
     "InvalidConstraint",
+    "InvalidIgnore",
     "InvalidPlatform",
     "InvalidReference",
     "InvalidRule",
@@ -157,18 +170,23 @@ __all__ = [
     "assert_installed",
     "assert_memory",
     "assert_musl",
+    "assert_no_regression",
     "assert_patched",
     "assert_platform",
     "assert_runnable",
+    "assert_same",
     "assert_shell",
     "assert_size",
+    "compare",
     "find_clean",
     "find_installed",
     "find_memory",
     "find_musl",
     "find_patched",
     "find_platform",
+    "find_regressions",
     "find_runnable",
+    "find_same",
     "find_shell",
     "find_size",
     "open_image",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +34,10 @@ class AlpineSession:
         self.settings = settings
         self._say = say
         self._images: dict[Cell, Image] = {}
+        self._engine: Engine | None = None
+        # Containers start in threads beside the tests.
+        self._first_use = RLock()
+        self._opening: dict[Cell, Lock] = {}
         self._waiting: Counter[Cell] = Counter()
         self._unpublished: set[Cell] = set()
         self._emulated: dict[Cell, bool] = {}
@@ -52,18 +58,20 @@ class AlpineSession:
 
         return Store.default(pull=self.settings.pull, progress=self._say)
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """The engine that ``--alpine-engine`` chooses; what dead runs left is removed from it.
 
         Raises:
             EngineUnavailable: no engine answers.
         """
-        from pytest_alpine.engine.select import select_engine
+        with self._first_use:
+            if self._engine is None:
+                from pytest_alpine.engine.select import select_engine
 
-        engine = select_engine(self.settings.engine)
-        engine.sweep()
-        return engine
+                self._engine = select_engine(self.settings.engine)
+                self._engine.sweep()
+            return self._engine
 
     @cached_property
     def containers(self) -> ContainerPool[Cell]:
@@ -78,14 +86,9 @@ class AlpineSession:
         Raises:
             AlpineError: it cannot be had.
         """
-        if cell not in self._images:
-            from pytest_alpine.image.open import open_image
-
-            try:
-                self._images[cell] = open_image(cell.reference, cell.platform, store=self.store)
-            except PlatformNotFound:
-                self._unpublished.add(cell)
-                raise
+        with self._opening.setdefault(cell, Lock()):
+            if cell not in self._images:
+                self._images[cell] = self._open(cell)
         return self._images[cell]
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
@@ -158,8 +161,20 @@ class AlpineSession:
         """Stop all containers and let go of the engine."""
         if "containers" in self.__dict__:
             self.containers.close()
-        if "engine" in self.__dict__:
-            self.engine.close()
+        if self._engine is not None:
+            self._engine.close()
+
+    def _open(self, cell: Cell) -> Image:
+        with self._first_use:  # two threads that import libraries of one circle can see half of them
+            from pytest_alpine.image.open import open_image
+
+            if cell.reference.is_named:
+                import_module("docker")
+        try:
+            return open_image(cell.reference, cell.platform, store=self.store)
+        except PlatformNotFound:
+            self._unpublished.add(cell)
+            raise
 
     def _start(self, cell: Cell) -> Container:
         container = self.engine.start(self.image(cell))
@@ -174,8 +189,12 @@ failed_key = pytest.StashKey[bool]()
 def cell_of(item: pytest.Item) -> Cell | None:
     """Return the cell that *item* tests, or None."""
     callspec = getattr(item, "callspec", None)
-    cell: Cell | None = callspec.params.get("alpine_cell") if callspec else None
-    return cell
+    if callspec is None or "alpine_cell" not in callspec.params:
+        return None
+    from pytest_alpine.matrix import Cell
+
+    cell = callspec.params["alpine_cell"]  # pytest has a mark of its own for a test whose matrix is empty
+    return cell if isinstance(cell, Cell) else None
 
 
 def fixtures_of(item: pytest.Item) -> Sequence[str]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import MalformedImage
+from pytest_alpine.tar_header import OrdinaryInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,9 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
     headers = cast("IO[bytes]", _Headers(stream, where))
     with (
         _tar_errors(where),
-        tarfile.open(fileobj=headers, mode="r:", errors="surrogateescape", encoding="utf-8") as tar,
+        tarfile.open(
+            fileobj=headers, mode="r:", tarinfo=OrdinaryInfo, errors="surrogateescape", encoding="utf-8"
+        ) as tar,
     ):
         place = 0
         while (member := tar.next()) is not None:

@@ -46,8 +46,10 @@ def test_a_failed_tests_container_can_be_kept(pytester: pytest.Pytester) -> None
     result.assert_outcomes(failed=1, passed=1)
     (line,) = [line for line in result.outlines if "test_x[" in line and "docker exec" in line]
     container = line.split()[line.split().index("docker") + 3]
-    listed = subprocess.run(["docker", "ps", "-q", "--no-trunc"], check=True, capture_output=True, text=True).stdout
-    assert any(full.startswith(container) for full in listed.split()), line
+    names = subprocess.run(
+        ["docker", "ps", "--format", "{{.Names}}"], check=True, capture_output=True, text=True
+    ).stdout
+    assert container in names.split()
     subprocess.run(["docker", "rm", "-f", container], check=True, capture_output=True)
 
 
