@@ -23,7 +23,7 @@ LEVELS = {
         "errors lifecycle platforms reference sizes document "
         "apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
     ),
-    1: "rootfs layers tree tarball file_part elf arm_attributes",
+    1: "rootfs layers tree tarball tar_header file_part elf arm_attributes",
     2: "apk binaries ldso libc shell release config",
     3: "image",
     4: "engine",
