@@ -22,7 +22,6 @@ from pathlib import Path
 from statistics import median
 
 from pytest_alpine import open_image
-from pytest_alpine.image.image import Image
 from pytest_alpine.image.open import published_platforms
 from pytest_alpine.image.store import Store
 
@@ -97,7 +96,6 @@ def main() -> None:
     files = tarballs()
     if not files:
         sys.exit(f"no root filesystems of {TAG} in {MIRROR}: set PYTEST_ALPINE_MIRROR to an Alpine mirror's folder")
-    assert Image
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         platforms = [str(p) for p in published_platforms(f"minirootfs:{MIRROR}:{TAG}", store=Store(root / "first"))]
