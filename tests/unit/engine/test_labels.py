@@ -9,7 +9,6 @@ import sys
 
 from pytest_alpine.engine.labels import BOOT, HOST, PID, RUN, STARTED, is_dead, run_labels
 
-
 SCRIPT = "import json; from pytest_alpine.engine.labels import run_labels; print(json.dumps(run_labels()))"
 
 
