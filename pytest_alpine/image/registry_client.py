@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.errors import ImageError, ImageNotFound
 from pytest_alpine.image.document import DOCUMENT_LIMIT
+from pytest_alpine.image.loopback import is_loopback
 from pytest_alpine.image.manifest import INDEX_TYPES, MANIFEST_TYPES
 from pytest_alpine.image.registry_auth import authorize, read_credentials
-from pytest_alpine.image.registry_tls import is_loopback, tls_context
+from pytest_alpine.image.registry_tls import tls_context
 from pytest_alpine.image.web import Advice, Answer, Body, Unreachable, Untrusted, Web
 
 if TYPE_CHECKING:

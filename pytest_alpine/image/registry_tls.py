@@ -1,26 +1,14 @@
-"""What a registry's TLS trusts beyond the machine's own authorities, and where plain HTTP will do.
+"""What a registry's TLS trusts beyond the machine's own authorities.
 
 Specs: containers-certs.d(5), and Docker's "Verify repository client with certificates".
 """
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
 
 from pytest_alpine.errors import ImageError
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host*, with or without a port, is this machine; Docker speaks plain HTTP to such registries."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def certificate_folders(host: str) -> list[Path]:

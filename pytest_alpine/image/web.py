@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pytest_alpine.errors import AlpineError, ImageError, MalformedImage
+from pytest_alpine.image.loopback import NO_PROXY, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -176,6 +177,7 @@ class Web:
                 stream=True,
                 timeout=_TIMEOUT,
                 allow_redirects=True,
+                proxies={"no_proxy": NO_PROXY} if is_loopback(urlsplit(url).netloc) else None,
                 **request,
             )
         if response.status_code in _PASSING:

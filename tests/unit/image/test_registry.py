@@ -22,7 +22,7 @@ from pytest_alpine.errors import (
     PlatformNotFound,
 )
 from pytest_alpine.image import registry
-from pytest_alpine.image.registry_tls import is_loopback
+from pytest_alpine.image.loopback import is_loopback
 from pytest_alpine.image.store import Pull, Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
@@ -606,7 +606,15 @@ def test_authorization_is_not_carried_to_another_host(server: RegistryServer, st
         assert any(header.startswith("Bearer ") for header in server.authorizations)
 
 
-# Where plain HTTP will do
+# This machine
+
+
+def test_no_proxy_leads_to_this_machine(server: RegistryServer, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert pull(server, store) == [TAR]
+    with pytest.raises(ImageError, match="no answer: "):
+        registry.published(Reference.parse("registry:registry.invalid/app"), store)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""Servers on this machine: no proxy leads to them, and plain HTTP will do."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+NO_PROXY: Final = "localhost,127.0.0.0/8,::1"
+"""All of them, as the environment variable of this name lists hosts."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host*, with or without a port, is this machine."""
+    name, _, port = host.rpartition(":")
+    name = name if port.isdecimal() and name else host
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

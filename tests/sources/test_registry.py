@@ -1,0 +1,158 @@
+"""The transport registry:, on real registries that hold multi-platform images."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_alpine.errors import ImageError, ImageNotFound, PlatformNotFound
+from pytest_alpine.image import minirootfs, registry
+from pytest_alpine.image.image import Image
+from pytest_alpine.image.open import open_image, published_platforms
+from pytest_alpine.image.store import Store
+from pytest_alpine.platforms import PLATFORMS
+from pytest_alpine.reference import Reference
+from tests.support.mirror import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.testbed import SecureRegistry, Testbed
+
+REPOSITORIES = ("alpine", "alpine-docker", "alpine-zstd")
+
+
+@pytest.fixture
+def host(bed: Testbed) -> str:
+    """The registry without a password."""
+    if bed.registry is None:
+        pytest.skip("; ".join(bed.missing) or "no registry: run: python tests/testbed.py up")
+    return bed.registry
+
+
+@pytest.fixture
+def secure(bed: Testbed) -> SecureRegistry:
+    """The registry behind TLS and a password."""
+    if bed.secure_registry is None:
+        pytest.skip("; ".join(bed.missing) or "no registry: run: python tests/testbed.py up")
+    return bed.secure_registry
+
+
+@pytest.mark.official
+@pytest.mark.parametrize("repository", REPOSITORIES)
+def test_every_platform_is_that_of_the_mirror(bed: Testbed, host: str, store: Store, repository: str) -> None:
+    reference = f"registry:{host}/{repository}:3.20"
+    mirrored = f"minirootfs:{bed.mirror}:3.20"
+    platforms = published_platforms(reference, store=store)
+    assert set(platforms) == set(published_platforms(mirrored, store=store))
+    for platform in platforms:
+        pulled, original = (open_image(name, platform, store=store) for name in (reference, mirrored))
+        assert pulled.config.platform == platform
+        assert pulled.release.version == "3.20.3"
+        assert {p.name: p.version for p in pulled.packages.values()} == {
+            p.name: p.version for p in original.packages.values()
+        }
+        assert pulled.stored_layers[0].diff_id == original.stored_layers[0].diff_id
+        if repository != "alpine-zstd":
+            assert pulled.size == original.size
+
+
+@pytest.mark.official
+def test_edge_has_a_platform_more(host: str, store: Store) -> None:
+    assert set(published_platforms(f"registry:{host}/alpine:edge", store=store)) == set(PLATFORMS)
+    assert open_image(f"registry:{host}/alpine:edge", "loong64", store=store).release.is_edge
+
+
+@pytest.mark.official
+def test_unpublished_platform(host: str, store: Store) -> None:
+    with pytest.raises(PlatformNotFound) as caught:
+        open_image(f"registry:{host}/alpine:3.19", "riscv64", store=store)
+    message = str(caught.value)
+    assert message.startswith(f"registry:{host}/alpine:3.19 is not published for linux/riscv64 (published: ")
+    assert message.count("linux/") == 1 + 7
+
+
+def test_unknown_tag_and_repository(host: str, store: Store) -> None:
+    with pytest.raises(ImageNotFound, match=rf"registry {host} has no tag '3\.21' of 'alpine' \(nearest: 3\.2"):
+        published_platforms(f"registry:{host}/alpine:3.21", store=store)
+    with pytest.raises(ImageNotFound, match=f"registry {host} has no repository 'nothing/here'|has no tag 'latest'"):
+        published_platforms(f"registry:{host}/nothing/here", store=store)
+
+
+@pytest.mark.parametrize("trusted", ["certs.d", "environment"])
+def test_secure_registry(
+    secure: SecureRegistry, tmp_path: Path, trusted: str, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    reference = f"registry:{secure.host}/alpine:latest"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with pytest.raises(ImageError, match="the certificate is not trusted"):
+        published_platforms(reference, store=store)
+    if trusted == "environment":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.ca))
+    else:
+        folder = tmp_path / ".config" / "containers" / "certs.d" / secure.host
+        folder.mkdir(parents=True)
+        (folder / "ca.crt").write_bytes(secure.ca.read_bytes())
+    with pytest.raises(ImageError, match=f"log in with `docker login {secure.host}`"):
+        published_platforms(reference, store=Store(store.root))
+    auth = base64.b64encode(f"{secure.username}:{secure.password}".encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {secure.host: {"auth": auth}}}))
+    image = open_image(reference, "arm64", store=Store(store.root))
+    assert image.rootfs.exists("/bin/sh")
+
+
+READER = """
+import sys
+from pathlib import Path
+from pytest_alpine.image.open import open_image, published_platforms
+from pytest_alpine.image.store import Store
+store = Store(Path(sys.argv[1]), progress=lambda text: print(text, file=sys.stderr))
+for platform in published_platforms(sys.argv[2], store=store):
+    image = open_image(sys.argv[2], platform, store=store)
+    print(image.platform, image.id, len(image.packages), image.size.rootfs)
+"""
+
+
+def test_processes_on_one_cold_store_agree(host: str, store: Store) -> None:
+    argv = [sys.executable, "-c", READER, str(store.root), f"registry:{host}/alpine:3.20"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    readers = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    outputs = [process.communicate(timeout=120) for process in readers]
+    assert len({found for found, _ in outputs}) == 1
+    ends = [line for _, told in outputs for line in told.splitlines() if is_end(line)]
+    assert len(ends) == len(set(ends)) == len(outputs[0][0].splitlines())
+
+
+def is_end(line: str) -> bool:
+    """Whether a line of progress says that all of a layer has come."""
+    amounts = line.rpartition(", ")[2].removesuffix(" MB").split("/")
+    return line.startswith("pulling ") and amounts[0] == amounts[1] != "0.0"
+
+
+def test_warm_store_needs_no_registry(host: str, store: Store) -> None:
+    reference = Reference.parse(f"registry:{host}/alpine:latest")
+    platform = registry.published(reference, store)[0]
+    first = Image(registry.open_source(reference, platform, store), store)
+    assert first.size.compressed
+    offline = Store(store.root, pull="never")
+    assert Image(registry.open_source(reference, platform, offline), offline).size == first.size
+
+
+@pytest.mark.official
+def test_images_of_registry_and_mirror_hold_the_same_programs(bed: Testbed, host: str, store: Store) -> None:
+    """The layers are the tarballs themselves: what is known of one is known of the other."""
+    reference = Reference.parse(f"registry:{host}/alpine:3.20")
+    platform = registry.published(reference, store)[0]
+    (layer,) = registry.open_source(reference, platform, store).layers()
+    store.layer(layer)
+    mirrored = Reference.parse(f"minirootfs:{bed.mirror}:3.20")
+    (same,) = minirootfs.open_source(mirrored, platform, store).layers()
+    assert layer.size == same.size
+    assert store.layer(layer).tar.samefile(store.layer(same).tar)
