@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _KERNEL: Final = ("/dev/", "/proc/", "/sys/")
 # apk's own records and keys: they tell what is installed, which is compared as such, and for which machine.
 _RECORDS: Final = re.compile(r"(?:/usr)?/lib/apk/db/.*|/etc/apk/(?:arch|keys/.*)|/usr/share/apk/keys/.*")
+# What engines put into a container.
+_ENGINES: Final = frozenset({"/.dockerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/sbin/docker-init"})
 _PIECE: Final = 1 << 20
 _MAGIC_SIZE: Final = 4
 # Scripts that name the loader, as ldd does, are smaller.
@@ -81,7 +83,9 @@ class Side:
 
 def file_changes(old: Side, new: Side) -> Iterator[tuple[str, Entry | None, Entry | None, str, str]]:
     """Yield path, both entries, and in words what each is, for every path that differs."""
-    for path in sorted(old.entries.keys() | new.entries.keys()):
+    # Where one is a container, its engine's files are no difference.
+    passed_over = frozenset() if old.layers and new.layers else _ENGINES
+    for path in sorted((old.entries.keys() | new.entries.keys()) - passed_over):
         before, after = old.entries.get(path), new.entries.get(path)
         if old.neutral and _RECORDS.fullmatch(path):
             continue

@@ -176,6 +176,8 @@ class _Loading:
                 )
             )
             return
+        if elf.soname is not None and elf.soname.startswith("libc."):
+            return  # a C library under whatever name: musl takes itself instead, lest there be two of them
         found = _Object(name=path, real=entry.path, elf=elf, needed_by=needer)
         self._by_file[entry.path] = found
         if "/" not in name:

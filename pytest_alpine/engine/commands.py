@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _GREETING: Final = 120.0
 _KILLING: Final = 30.0
 _ROOT: Final = "0"
+# When a container dies, its engine notices its commands' end first.
+_DYING: Final = 1.0
 
 
 class Commands:
@@ -70,7 +72,10 @@ class Commands:
         except TooLongError as error:
             raise self._cut_off(command, timeout, error) from error
         except EngineError as error:
-            raise self._explained(command, error) from error
+            problem = self._explained(command, error)
+            if problem is None:
+                raise
+            raise problem from error
         return CommandResult(
             command=command if isinstance(command, str) else tuple(command),
             exit_code=finished.exit_code,
@@ -110,7 +115,15 @@ class Commands:
         session = ShellSession(process.stream, self._kill)
         with self._lock:
             self._all.append(session)
-        session.greet(_GREETING)
+        try:
+            session.greet(_GREETING)
+        except TooLongError as error:
+            raise EngineError(f"the shell in {self._where} said nothing for {_GREETING:g} s") from error
+        except SessionEndedError as error:
+            if user is None:
+                raise
+            said = last_lines(error.stderr + error.stdout) or "is there such a user?"
+            raise EngineError(f"no shell starts as user {user!r} in {self._where}: {said}") from error
         return session
 
     def _give_back(self, user: str | None, session: ShellSession) -> None:
@@ -137,13 +150,17 @@ class Commands:
         tail = f"; its last words:\n{said}" if said else ""
         return CommandTimeout(f"{what} did not end within {timeout:g} s; {end}{tail}")
 
-    def _explained(self, command: str | Sequence[str], error: EngineError) -> EngineError:
-        """Return what really happened when *error* came up."""
+    def _explained(self, command: str | Sequence[str], error: EngineError) -> EngineError | None:
+        """Return what really happened when *error* came up; None if that tells it."""
         why = self._processes.why_stopped()
+        deadline = time.monotonic() + (_DYING if isinstance(error, SessionEndedError) else 0)
+        while why is None and time.monotonic() < deadline:
+            time.sleep(_DYING / 20)
+            why = self._processes.why_stopped()
         if why is not None:
             return EngineError(f"{self._where} stopped ({why}); seen when it was to run {shown(command)}")
         if not isinstance(error, SessionEndedError):
-            return error
+            return None
         said = last_lines(error.stderr + error.stdout)
         tail = f"; its last words:\n{said}" if said else ""
         return EngineError(f"{shown(command)} in {self._where} ended the shell that ran it{tail}")

@@ -71,13 +71,10 @@ class LoneCommand:
             process.stream.close()
 
     def _talk(self, process: Process, outputs: _Outputs, deadline: float) -> None:
-        feeding = _Feeding(process.stream, self._input(), deadline)
+        feeding = _Feeding(process.stream, self.stdin, deadline, tty=self.tty)
         for stream, data in process.stream.receive(deadline):
             outputs.add(stream, data)
         feeding.check()
-
-    def _input(self) -> bytes | None:
-        return self.stdin + _END_OF_FILE if self.stdin is not None and self.tty else self.stdin
 
     def _finished(self, exit_code: int, stdout: bytes, stderr: bytes) -> Finished:
         if exit_code in _REFUSED and not stderr:
@@ -94,8 +91,9 @@ class LoneCommand:
 class _Feeding:
     """Writes to a program's standard input while others read its outputs: it may well do both at once."""
 
-    def __init__(self, stream: ProcessStream, data: bytes | None, deadline: float) -> None:
+    def __init__(self, stream: ProcessStream, data: bytes | None, deadline: float, *, tty: bool) -> None:
         self._problem: io.UnsupportedOperation | None = None
+        self._tty = tty
         if data is not None:
             threading.Thread(target=self._feed, args=(stream, data, deadline), daemon=True).start()
 
@@ -107,8 +105,11 @@ class _Feeding:
 
     def _feed(self, stream: ProcessStream, data: bytes, deadline: float) -> None:
         try:
-            stream.send(data, deadline)
-            stream.end_input()
+            if self._tty:
+                stream.send(data + _END_OF_FILE, deadline)
+            else:
+                stream.send(data, deadline)
+                stream.end_input()
         except io.UnsupportedOperation as error:
             self._problem = error
             stream.close()

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from random import Random
 
 _FOLDERS: Final = ("lib", "usr/lib", "usr/local/lib", "opt/lib", "opt/deep/lib")
+# For the folder {0}; the last ones do not lead there, or make musl ignore all of it.
 _RUN_PATHS: Final = (
-    "/opt/lib", "/opt/lib:/opt/deep/lib", "$ORIGIN/../opt/lib", "${ORIGIN}/../../opt/lib", "/opt/$LIB:/opt/lib",
-    "/gone::/opt/deep/lib:", "$ORIGIN", "/usr/local/lib", "/opt/lib/../deep/lib",
+    "/{0}", "/gone::/{0}:", "$ORIGIN/../{0}", "${{ORIGIN}}/../../{0}", "/usr/local/../../{0}", "\n/{0}", "{0}",
+    "/$LIB:/{0}", "$ORIGINAL:/{0}", "/{0}/gone", "$ORIGIN",
 )  # fmt: skip
 _PATH_FILES: Final = ("/lib\n/usr/lib\n", "/usr/lib:/opt/lib", "", "/lib", "\n:/opt/deep/lib\n\n/lib:/usr/lib")
 _NEEDS: Final = (
@@ -36,6 +37,8 @@ _NEEDS: Final = (
 )
 _LISTED: Final = re.compile(r"^\t(\S+)(?: => (\S+))? \(0x[0-9a-f]+\)$", re.MULTILINE)
 _LACKING: Final = re.compile(r"^Error loading shared library (\S+): .* \(needed by (\S+)\)$", re.MULTILINE)
+
+_NEEDED: Final = ("libz.so.1", "libcrypto.so.3", "libssl.so.3", "libapk.so.2.14.0")
 
 TOOLS: Final = ("bwrap", "patchelf")
 
@@ -107,8 +110,8 @@ def unpacked(folder: Path, release: str, arch: str) -> Alpine:
 def mutate(alpine: Alpine, other: Alpine, random: Random) -> list[str]:
     """Break *alpine* in one to four ways, with files of *other*, which is for another machine; tell how."""
     ways: list[Callable[[Alpine, Alpine, Random], str]] = [
-        _remove, _move, _move, _set_run_path, _set_run_path, _need, _shadow, _foreign, _foreign_program,
-        _path_file, _link_loop,
+        _remove, _move, _need, _shadow, _foreign, _foreign_program, _path_file, _link_loop,
+        _relocate, _relocate, _relocate, _inherit, _inherit, _inherit, _inherit,
     ]  # fmt: skip
     told = [random.choice(ways)(alpine, other, random) for _ in range(random.randint(1, 4))]
     if not random.randrange(12):
@@ -132,14 +135,39 @@ def _move(alpine: Alpine, _: Alpine, random: Random) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     if alpine.at(path).exists():
         alpine.at(path).replace(folder / path.rpartition("/")[2])
-    return f"{path} moved to {folder}"
+    return f"{path} moved to {folder.relative_to(alpine.root)}"
 
 
-def _set_run_path(alpine: Alpine, _: Alpine, random: Random) -> str:
-    path, run_path = random.choice(_patchable(alpine)), random.choice(_RUN_PATHS)
+def _relocate(alpine: Alpine, _: Alpine, random: Random) -> str:
+    """Move a library that is needed, by the name that it is needed by, and give one of its users a run path."""
+    name, folder = random.choice(_NEEDED), random.choice(_FOLDERS)
+    place, old = alpine.at(folder) / name, alpine.at(f"/lib/{name}")
+    if not old.is_file() or place.exists():
+        return "nothing"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(old, place)
+    old.unlink()
+    return f"{name} moved to {folder}, {_set_run_path(alpine, random.choice(_users(alpine)), folder, random)}"
+
+
+def _inherit(alpine: Alpine, _: Alpine, random: Random) -> str:
+    """Let one library need another that only the run path of whoever loads the first one may lead to."""
+    folder, number = random.choice(_FOLDERS), random.randrange(3)
+    needer, user = random.choice(_users(alpine, "*.so*")), random.choice(_users(alpine))
+    place = alpine.at(folder) / f"libinner{number}.so"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    source = next(iter(alpine.elves("padlock.so") + alpine.elves("*.so*")))
+    if not place.exists():
+        shutil.copy2(alpine.at(source), place)
+    _patchelf(alpine, "--add-needed", place.name, needer)
+    return f"{needer} needs {place.name} in {folder}, {_set_run_path(alpine, user, folder, random)}"
+
+
+def _set_run_path(alpine: Alpine, path: str, folder: str, random: Random) -> str:
+    run_path = random.choice(_RUN_PATHS).format(folder)
     force = ["--force-rpath"] if random.randrange(2) else []
     _patchelf(alpine, *force, "--set-rpath", run_path, path)
-    return f"run path of {path} {force}: {run_path}"
+    return f"run path of {path} {force}: {run_path!r}"
 
 
 def _need(alpine: Alpine, _: Alpine, random: Random) -> str:
@@ -197,6 +225,12 @@ def _rename_loader(alpine: Alpine) -> str:
     path = alpine.at(f"/lib/ld-musl-{alpine.platform.machine.loader_arch}.so.1")
     path.replace(path.with_name("ld-renamed.so.1"))
     return "loader renamed"
+
+
+def _users(alpine: Alpine, name: str = "*") -> list[str]:
+    """Return programs and libraries that load others."""
+    named = [path for path in alpine.elves(name) if re.search(r"/apk$|/ssl_client$|/lib(?:ssl|apk|tls)\.so", path)]
+    return named or _patchable(alpine)
 
 
 def _patchable(alpine: Alpine) -> list[str]:
