@@ -199,7 +199,7 @@ GCOMPAT: dict[str, Node] = {
             {"Env": ["LD_LIBRARY_PATH=/no:/opt"]},
         ),
         ({"srv/app": program(needed=("libx.so.1",)), "lib/libx.so.1": Symlink("libz.so.1")}, {}),
-        ({"srv/app": program(needed=("libx.so",)), "lib/libx.so": library("libc.so.6", needed=("ld-gone",))}, {}),
+        ({"srv/app": program(needed=("libx.so",)), "lib/libx.so": library("libc.so.6")}, {}),
         ({"srv/app": program("linux/386", interpreter=None, needed=())}, {}),
         ({"srv/app": File(bytes(Elf(machine=94, type=1)), mode=0o755)}, {}),
         ({"srv/app": File(bytes(elf_for("linux/arm64")))}, {}),
@@ -215,7 +215,8 @@ GCOMPAT: dict[str, Node] = {
         ),
     ],
     ids=[
-        "names-of-musl", "runpath", "origin", "inherited", "brought-by-a-plugin", "library-path", "link", "another-libc",
+        "names-of-musl", "runpath", "origin", "inherited", "brought-by-a-plugin", "library-path", "link",
+        "another-libc",
         "386-on-amd64", "object-file", "not-executable", "data", "gcompat", "real-glibc",
     ],
 )  # fmt: skip
