@@ -27,7 +27,10 @@ LEVELS = {
     2: "apk binaries ldso libc shell release config",
     3: "image",
     4: "engine",
-    5: "assertions budget declaration checks comparison comparison_checks comparison_files findings ledger matrix report",
+    5: (
+        "assertions budget checks comparison comparison_checks comparison_files "
+        "declaration findings ledger matrix report"
+    ),
     6: "options fixtures plugin scheduling session cli",
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}
