@@ -70,7 +70,8 @@ class Download:
 
     def _read(self, size: int) -> bytes:
         if self._body is None:
-            self._body = self._open()
+            self._body = self._start(self._offset)
+            self._skip(self._body)
         if self._body.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return b""  # the server holds no more than we have
         data = self._body.read(size)
@@ -80,8 +81,8 @@ class Download:
             )
         return data
 
-    def _open(self) -> Body:
-        body = self._start(self._offset)
+    def _skip(self, body: Body) -> None:
+        """Bring *body*, just opened, to our offset."""
         if body.status == HTTPStatus.OK:  # the whole blob: what we have of it is read over
             left = self._offset
             while left and (data := body.read(min(left, _PIECE))):
@@ -89,9 +90,7 @@ class Download:
         elif body.status == HTTPStatus.PARTIAL_CONTENT:
             given = body.headers.get("Content-Range", "")
             if not given.startswith(f"bytes {self._offset}-"):
-                body.close()
                 raise Unreachable(f"{body.where}: the server gives {given!r} (expected bytes from {self._offset})")
-        return body
 
     def _resume(self, error: Unreachable) -> None:
         if error.again is None or self._resumes == _MAX_RESUMES:

@@ -306,6 +306,28 @@ def test_broken_release_file(mirror: Path, store: Store, text: str, message: str
     assert str(caught.value).startswith(f"{file}: {message}")
 
 
+@pytest.mark.parametrize(
+    "broken",
+    ["latest-stable", "v3.20/releases", "v3.20/releases/x86_64/latest-releases.yaml"],
+    ids=["latest", "folder", "file"],
+)
+def test_mirror_that_cannot_be_read(mirror: Path, store: Store, broken: str) -> None:
+    path = mirror / broken
+    path.rename(mirror / "moved")
+    path.symlink_to(path.name)  # a link to itself
+    with pytest.raises(ImageError, match=f"cannot read {path}.*: Too many levels of symbolic links"):
+        published(mirror, "latest", store)
+        release(mirror, "latest", store)
+
+
+def test_folder_in_the_place_of_a_tarball(mirror: Path, store: Store) -> None:
+    tarball = tarball_of(mirror)
+    tarball.unlink()
+    tarball.mkdir()
+    with pytest.raises(ImageError, match=f"cannot read {tarball}: Is a directory"):
+        release(mirror, "3.20", store)
+
+
 def test_release_file_that_names_no_root_filesystem(mirror: Path, store: Store) -> None:
     file = mirror / "v3.20" / "releases" / "x86_64" / "latest-releases.yaml"
     file.write_text("- {flavor: alpine-standard}\n")
