@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import read_arch
 from pytest_alpine.arm_attributes import read_arm_attributes
-from pytest_alpine.elf import EM_ARM, is_elf, read_header
+from pytest_alpine.elf import EM_ARM, ElfFile, is_elf, read_elf
 from pytest_alpine.errors import DatabaseError, FileNotInImage, MalformedImage
 from pytest_alpine.platforms import BY_APK_ARCH, PLATFORMS, Platform
 
@@ -32,14 +32,21 @@ def _program_platform(rootfs: RootFS, path: str) -> Platform | None:
         data = rootfs.read(path)
         if not is_elf(data):
             return None
-        header = read_header(data, path)
-        arm = read_arm_attributes(data, path) if header.machine == EM_ARM else None
+        program = read_elf(data, path)
+        if program.machine == EM_ARM:
+            return _arm_platform(program, data, path)
     except (FileNotInImage, MalformedImage):
         return None
-    if header.machine == EM_ARM:
-        # Both ARM platforms write one ELF header; what tells them apart may have been stripped.
-        old = arm is not None and arm.architecture is not None and arm.architecture < _V7
-        return BY_APK_ARCH["armhf" if old else "armv7"]
-    same = (header.machine, header.bits, header.big_endian)
+    same = (program.machine, program.bits, program.big_endian)
     machines = ((platform, platform.machine) for platform in PLATFORMS)
     return next((p for p, m in machines if (m.elf_machine, m.bits, m.big_endian) == same), None)
+
+
+def _arm_platform(program: ElfFile, data: bytes, path: str) -> Platform:
+    """Tell the two ARM platforms apart, whose ELF headers are the same."""
+    for arch in ("armhf", "armv7"):
+        if f"libc.musl-{arch}.so.1" in program.needed:
+            return BY_APK_ARCH[arch]
+    attributes = read_arm_attributes(data, path)
+    old = attributes is not None and attributes.architecture is not None and attributes.architecture < _V7
+    return BY_APK_ARCH["armhf" if old else "armv7"]
