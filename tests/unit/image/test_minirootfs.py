@@ -316,8 +316,7 @@ def test_mirror_that_cannot_be_read(mirror: Path, store: Store, broken: str) -> 
     path.rename(mirror / "moved")
     path.symlink_to(path.name)  # a link to itself
     with pytest.raises(ImageError, match=f"cannot read {path}.*: Too many levels of symbolic links"):
-        published(mirror, "latest", store)
-        release(mirror, "latest", store)
+        (published if broken == "v3.20/releases" else release)(mirror, "latest", store)
 
 
 def test_folder_in_the_place_of_a_tarball(mirror: Path, store: Store) -> None:
