@@ -20,6 +20,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.alpine_image = f"minirootfs:{os.path.relpath(mirror)}"
 
 
+def pytest_report_header() -> list[str]:
+    """Say so where Alpine's own files are not what is tested."""
+    mirror = _mirror()
+    if mirror is None or mirror == MIRROR:
+        return []
+    from tests.testbed import Testbed
+
+    note = "" if Testbed.current().official else " (stand-in, built of Debian's busybox-static and musl)"
+    return [f"alpine mirror: {mirror}{note}"]
+
+
 def _mirror() -> Path | None:
     if MIRROR.is_dir():
         return MIRROR

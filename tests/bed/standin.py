@@ -45,7 +45,7 @@ def build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".stand-in-", dir=target.parent))
     try:
-        debs = debian.download(PACKAGES, [arch.debian for arch in ARCHES.values()], scratch / "apt")
+        debs = debian.download(PACKAGES, [arch.debian for arch in ARCHES.values() if arch.debian], scratch / "apt")
         _fill(scratch / "mirror", {arch: debs[arch.debian] for arch in ARCHES.values() if arch.debian in debs})
         (scratch / "mirror").rename(target)
     finally:
