@@ -186,7 +186,7 @@ class Store:
         if digest is None:
             return None
         try:
-            return checked_digest(self._path("diff-ids", digest).read_text("ascii"), digest)
+            return checked_digest(self._path("diff-ids", digest).read_text("utf-8"), digest)
         except (OSError, UnicodeDecodeError, MalformedImage):
             return None
 
