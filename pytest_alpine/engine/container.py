@@ -52,6 +52,7 @@ class DockerContainer(LiveFacts):
         self._image = image
         self._emulated = emulated
         self._forget = forget
+        self._kept = False
         self._archive = DockerArchive(client=client, container=container_id)
         self._processes = DockerProcesses(client=client, container=container_id)
         self._live = LiveRootFS(self._archive, self._run_as_root)
@@ -163,8 +164,15 @@ class DockerContainer(LiveFacts):
         with docker_errors(f"cannot rename container {self._name}"):
             self._client.api.rename(self._id, name)
         self._name = name
-        self._forget(self)
+        self._kept = True
         return self.enter_command
+
+    def let_go(self) -> None:
+        """Stop the container, unless it is to be kept; for the engine when it is closed."""
+        if self._kept:
+            self.commands.close()
+        else:
+            self.stop()
 
     def stop(self) -> None:
         """Kill the container and remove it with its volumes; stopping again does nothing."""

@@ -102,7 +102,7 @@ class DockerEngine:
         with self._lock:
             running = list(self._running)
         with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
-            stopped = [threads.submit(container.stop) for container in running]
+            stopped = [threads.submit(container.let_go) for container in running]
         self._client.close()
         for one in stopped:
             one.result()

@@ -9,6 +9,7 @@ import base64
 import binascii
 import io
 import json
+import re
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
+# What the kernel, and the engine in its place, say of paths through files and of loops.
+_NOWHERE: Final = re.compile(r"not a directory|too many (?:links|levels of symbolic links)")
 _STAT: Final = "X-Docker-Container-Path-Stat"
 
 
@@ -40,18 +43,20 @@ class DockerArchive:
 
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""
-        target = self._target(path)
-        return target is not None and (not target or self._target(target) is not None)
+        try:
+            target = self._target(path)
+            if target:
+                self._target(target)
+        except FileNotInImage:
+            return False
+        return True
 
     @contextmanager
     def open(self, path: str) -> Iterator[ByteStream]:
         """Open a tar of what stands at *path* and below it."""
         # Not through the SDK, which reads an archive to its end even where one header is enough.
-        with self._request("GET", "archive", path) as response:
-            if response.status_code == _NOT_FOUND:
-                raise FileNotInImage(f"no such file or directory: {path}")
-            with docker_errors(f"cannot read {path} in {self.container}"):
-                yield response.raw
+        with self._request("GET", "archive", path) as response, docker_errors(f"cannot read {path}"):
+            yield response.raw
 
     @contextmanager
     def export(self) -> Iterator[ByteStream]:
@@ -73,16 +78,22 @@ class DockerArchive:
         with docker_errors(f"cannot write {path} in {self.container}"):
             self.client.api.put_archive(self.container, "/", buffer.getvalue())
 
-    def _target(self, path: str) -> str | None:
-        """Return where the link at *path* leads in the end, or "" for anything but a link; None if there is nothing."""
-        with self._request("HEAD", "archive", path) as response:
-            if response.status_code == _NOT_FOUND:
-                return None
-            try:
+    def _target(self, path: str) -> str:
+        """Return where the link at *path* leads in the end, or "" for anything but a link.
+
+        Raises:
+            FileNotInImage: there is nothing.
+        """
+        try:
+            with self._request("HEAD", "archive", path) as response:
                 told = json.loads(base64.b64decode(response.headers[_STAT]))
                 return str(told["linkTarget"])
-            except (KeyError, ValueError, binascii.Error) as error:
-                raise EngineError(f"the engine tells nothing of {path!r} in {self.container}: {error!r}") from error
+        except (KeyError, ValueError, binascii.Error) as error:
+            raise EngineError(f"the engine tells nothing of {path!r} in {self.container}: {error!r}") from error
+        except EngineRefusedError:
+            # The answer to HEAD has no text; what is wrong is told by the other request alone.
+            with self.open(path):
+                raise
 
     @contextmanager
     def _request(self, method: str, what: str, path: str | None = None) -> Iterator[Response]:
@@ -95,11 +106,19 @@ class DockerArchive:
             headers = {"Accept-Encoding": "identity"}
             response = api.request(method, url, params=params, headers=headers, stream=True, timeout=api.timeout)
         with response:
-            if response.status_code not in {_OK, _NOT_FOUND} or (response.status_code == _NOT_FOUND and path is None):
-                said = response.text.strip()
+            if response.status_code != _OK:
+                with docker_errors(doing):
+                    said = response.text.strip()
+                if path is not None and _is_nowhere(response.status_code, said):
+                    raise FileNotInImage(f"no such file or directory: {path}")
                 message = f"{doing}: the engine refused: {said} (HTTP {response.status_code})"
                 raise EngineRefusedError(message, status=response.status_code, explanation=said)
             yield response
+
+
+def _is_nowhere(status: int, said: str) -> bool:
+    """Whether an engine's refusal means that a path leads nowhere, and not that the container is gone."""
+    return _NOWHERE.search(said) is not None or (status == _NOT_FOUND and "No such container" not in said)
 
 
 if TYPE_CHECKING:

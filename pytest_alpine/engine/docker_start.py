@@ -113,8 +113,10 @@ class DockerStart:
             return error
         words = self._last_words(container, error)
         if _FORMAT_ERROR.search(words):
-            why = "its kernel refused the programs (exec format error)"
-            return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
+            why = "the kernel refuses its programs (exec format error)"
+            if container.emulated:
+                return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
+            return ContainerStartError(f"cannot start {container}: {why}: they are no programs for its platform")
         archive = DockerArchive(client=self._client, container=container.id)
         if program is BY_SHELL and not archive.exists(SHELL):
             return _NoShellError(words)

@@ -1,0 +1,176 @@
+"""Files and facts of running containers, as they are at the moment of asking."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_alpine import EngineError, FileNotInImage, assert_installed
+from tests.support.mirror import ROOT
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from pytest_alpine import Container, Engine, Image
+    from pytest_alpine.rootfs import Entry
+
+APK_REPOSITORY = ROOT.parent / "shared" / "apk-repo"
+
+MAKE = r"""
+mkdir -p /srv/d/deep && cd /srv && printf hello >file && chown 12:34 file && chmod 4750 file
+ln file hard && ln -s file link && ln -s /srv/d abs && ln -s ../srv/d rel && ln -s /nowhere dangling && ln -s loop loop
+ln -s 'a "strange
+name' odd && printf x >'it'"'"'s %s \n' && mkfifo fifo && printf deep >d/deep/er
+ln -s ../../../../../../etc/passwd d/out && printf secret >d/secret && chmod 0 d/secret && chmod 700 d
+"""
+
+
+@pytest.fixture(scope="module")
+def made(engine: Engine, alpine: Image) -> object:
+    with engine.start(alpine) as container:
+        container.run(MAKE, check=True)
+        yield container
+
+
+@pytest.mark.parametrize("with_shell", [True, False], ids=["by-shell", "by-archive"])
+class TestFiles:
+    """Told by the container's own programs, and by the engine's archives where it has none."""
+
+    @pytest.fixture
+    def container(self, made: Container, with_shell: bool, monkeypatch: pytest.MonkeyPatch) -> Container:
+        if not with_shell:
+            monkeypatch.setattr(made.commands, "has_shell", False)  # type: ignore[attr-defined]  # of the engine at hand
+        return made
+
+    @pytest.mark.parametrize(
+        ("path", "content"),
+        [
+            ("/srv/file", b"hello"),
+            ("srv/link", b"hello"),
+            ("/srv/abs/deep/er", b"deep"),
+            ("/srv/rel/deep/../deep/er", b"deep"),
+            ("/srv/it's %s \\n", b"x"),
+            ("/srv/d/secret", b"secret"),
+        ],
+    )
+    def test_read(self, container: Container, path: str, content: bytes) -> None:
+        assert container.read(path) == content
+        assert container.rootfs.read(path, 2) == content[:2]
+        assert container.rootfs.exists(path)
+
+    @pytest.mark.parametrize(
+        ("path", "message"),
+        [
+            ("/srv/none", "no such file or directory: /srv/none"),
+            ("/srv/dangling", "no such file or directory: /srv/dangling"),
+            ("/srv/file/x", "no such file or directory: /srv/file/x"),
+            ("/srv/d", "/srv/d is a directory, not a regular file"),
+            ("/srv/fifo", "/srv/fifo is a fifo, not a regular file"),
+        ],
+    )
+    def test_read_what_is_no_file(self, container: Container, path: str, message: str) -> None:
+        with pytest.raises(FileNotInImage) as caught:
+            container.read(path)
+        assert str(caught.value) == message
+
+    def test_stat(self, container: Container) -> None:
+        found = container.rootfs.stat("/srv/link")
+        assert shape(found) == ("/srv/file", "file", 0o4750, 12, 34, 5, "")
+        assert shape(container.rootfs.stat("/srv/rel/deep"))[:3] == ("/srv/d/deep", "directory", 0o755)
+        assert shape(container.rootfs.stat("/srv/d/out"))[:2] == ("/etc/passwd", "file")
+        assert container.rootfs.resolve("/srv/abs/../hard") == "/srv/hard"
+
+    def test_lstat(self, container: Container) -> None:
+        found = container.rootfs.lstat("/srv/abs")
+        assert found is not None
+        assert shape(found)[:3] == ("/srv/abs", "symlink", 0o777)
+        assert found.target == "/srv/d"
+        odd = container.rootfs.lstat("/srv/odd")
+        assert odd is not None
+        assert odd.target == 'a "strange\nname'
+        assert container.rootfs.lstat("/srv/none") is None
+        below = container.rootfs.lstat("/srv/rel/out")
+        assert below is not None
+        assert below.path == "/srv/d/out"
+
+    def test_loops_and_nothing(self, container: Container) -> None:
+        assert not container.rootfs.exists("/srv/none")
+        assert not container.rootfs.exists("/srv/dangling")
+        for path in ("/srv/loop", "/srv/none"):
+            with pytest.raises(FileNotInImage):
+                container.rootfs.stat(path)
+
+    def test_walk(self, container: Container) -> None:
+        found = {entry.path: entry for entry in container.rootfs.walk("/srv/abs")}
+        assert list(found) == ["/srv/d", "/srv/d/deep", "/srv/d/deep/er", "/srv/d/out", "/srv/d/secret"]
+        assert found["/srv/d/secret"].mode == 0
+        assert found["/srv/d/out"].target == "../../../../../../etc/passwd"
+        everything = {entry.path: entry for entry in container.rootfs.walk()}
+        assert everything["/srv/hard"].size == 5
+        assert everything["/srv/file"].offset == everything["/srv/hard"].offset, "one file"
+        assert "/bin/busybox" in everything
+
+    def test_write(self, container: Container) -> None:
+        container.write("/opt/new/folder/file", "grün\n")
+        assert container.read("/opt/new/folder/file").decode() == "grün\n"
+        assert container.rootfs.stat("/opt/new/folder/file").mode == 0o644
+        container.write("/srv/link", b"\0changed")
+        assert shape(container.rootfs.stat("/srv/file")) == ("/srv/file", "file", 0o4750, 12, 34, 8, "")
+        link = container.rootfs.lstat("/srv/link")
+        assert link is not None
+        assert link.kind == "symlink"
+        container.write("/srv/link", b"hello")
+        with pytest.raises(EngineError, match=r"cannot write /srv/d in container \S+: it is a directory"):
+            container.write("/srv/d", b"")
+
+
+def test_facts_are_those_of_the_image(container: Container) -> None:
+    image = container.image
+    assert container.packages == image.packages
+    assert container.world == image.world
+    assert container.release == image.release
+    assert container.libc == image.libc
+    assert container.shells == image.shells
+    assert container.shell == image.shell
+    assert container.platform == image.platform
+
+
+@pytest.mark.official
+@pytest.mark.skipif(not APK_REPOSITORY.is_dir(), reason="needs the small apk repository beside this one")
+def test_facts_are_never_stale(fresh: Container, client: DockerClient) -> None:
+    with pytest.raises(AssertionError, match="replayout"):
+        assert_installed(fresh, "replayout")
+    client.api.put_archive(fresh.id, "/", folder(APK_REPOSITORY / fresh.platform.apk_arch, "repo"))
+    fresh.write("/etc/apk/keys/melange.rsa.pub", (APK_REPOSITORY / "melange.rsa.pub").read_bytes())
+    fresh.run("apk add --no-network --repositories-file /dev/null -X /repo replayout", check=True)
+    assert_installed(fresh, "replayout", "pretend-baselayout")
+    assert "replayout" in map(str, fresh.world)
+    fresh.run("apk del --no-network --repositories-file /dev/null -X /repo replayout", check=True)
+    assert "replayout" not in fresh.packages
+    fresh.run("rm /bin/sh && ln -s /bin/true /bin/sh")
+    client.api.put_archive(fresh.id, "/", archive({"etc/alpine-release": b"9.9.9\n"}))
+    assert fresh.release.version == "9.9.9"
+
+
+def shape(entry: Entry) -> tuple[object, ...]:
+    return (entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.target)
+
+
+def folder(path: object, name: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add(str(path), f"{name}/{str(path).rpartition('/')[2]}")
+    return buffer.getvalue()
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
