@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True)
-class Declaration:
+class Declaration(NamedTuple):  # made faster than a dataclass: every pytest session on the machine makes it
     """An image, tags and platforms; None where nothing is said of them."""
 
     image: str | None = None

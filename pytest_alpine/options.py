@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import pytest
 
@@ -40,8 +39,7 @@ _OPTIONS: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class Settings(NamedTuple):  # made faster than a dataclass: every pytest session on the machine makes it
     """What the command line and the ini file say."""
 
     chosen: Declaration

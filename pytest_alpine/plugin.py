@@ -158,7 +158,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the tag x platform grid, and the containers that were kept."""
     alpine = terminalreporter.config.stash[alpine_key]
-    if not alpine.results:
+    if not alpine.has_results:
         return
     from pytest_alpine.report.grid import grid_lines
 

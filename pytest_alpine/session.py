@@ -51,6 +51,11 @@ class AlpineSession:
 
         return Results()
 
+    @property
+    def has_results(self) -> bool:
+        """Whether any test of a cell was reported; asking costs nothing in a suite that has none."""
+        return "results" in self.__dict__
+
     @cached_property
     def store(self) -> Store:
         """The local store."""
@@ -146,7 +151,7 @@ class AlpineSession:
 
     def hold_sizes(self) -> bool:
         """Hold the images against the size ledger, or rewrite it; return whether any grew beyond the tolerance."""
-        if self.settings.sizes is None or not self.results:
+        if self.settings.sizes is None or not self.has_results:
             return False
         from pytest_alpine.ledger import Ledger
 
