@@ -14,7 +14,7 @@ from pytest_alpine.apk.database import read_installed, read_world
 from pytest_alpine.binaries import Binaries, read_binaries
 from pytest_alpine.config import ImageConfig, parse_config
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.layers import LayeredRootFS, flatten, rootfs_size
+from pytest_alpine.layers import LayeredRootFS
 from pytest_alpine.libc import Libc, read_libc
 from pytest_alpine.release import Release, read_release
 from pytest_alpine.shell import SH, Shell, read_shell, read_shells
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.image.source import ImageSource, Layer
     from pytest_alpine.image.store import Store, StoredLayer
+    from pytest_alpine.image.stored_tree import StoredTree
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
     from pytest_alpine.rootfs import RootFS
@@ -96,12 +97,11 @@ class Image:
     @cached_property
     def rootfs(self) -> RootFS:
         """The flattened root filesystem."""
-        return self._rootfs
+        return LayeredRootFS(self._tree.entries, self._tree.tars)
 
     @cached_property
-    def _rootfs(self) -> LayeredRootFS:
-        tree = flatten([layer.changeset for layer in self.stored_layers])
-        return LayeredRootFS(tree, [layer.tar for layer in self.stored_layers])
+    def _tree(self) -> StoredTree:
+        return self.store.tree(self.layers)
 
     @cached_property
     def size(self) -> Size:
@@ -110,8 +110,8 @@ class Image:
         known = [size for size in sizes if size is not None]
         return Size(
             compressed=sum(known) if len(known) == len(sizes) else None,
-            unpacked=sum(layer.changeset.size for layer in self.stored_layers),
-            rootfs=rootfs_size(self._rootfs.walk()),
+            unpacked=self._tree.unpacked,
+            rootfs=self._tree.rootfs,
         )
 
     @cached_property

@@ -10,23 +10,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from filelock import FileLock, Timeout
 
-from pytest_alpine.errors import ImageNotFound, MalformedImage
+from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
 from pytest_alpine.image.document import check_digest, checked_digest, digest_of
 from pytest_alpine.image.hashing import Hashing
 from pytest_alpine.image.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
+from pytest_alpine.image.stored_tree import StoredTree, chain_id, dump_tree, load_tree, stack
 from pytest_alpine.layers import Changeset, read_changeset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
     from pytest_alpine.image.source import Layer
@@ -139,6 +140,20 @@ class Store:
     def add_layer(self, layer: Layer) -> StoredLayer:
         """Keep *layer*, which need name neither digest nor diff ID, and return what it is; see ``layer``."""
         return self._fetch(layer)
+
+    def tree(self, layers: Sequence[Layer]) -> StoredTree:
+        """Return what *layers*, base first, add up to; missing ones are read from their source, see ``layer``."""
+        known = [diff_id for layer in layers if (diff_id := layer.diff_id or self._known_diff_id(layer.digest))]
+        if len(known) == len(layers):
+            tars = [self._path("layers", diff_id, ".tar") for diff_id in known]
+            found = load_tree(self._path("trees", chain_id(known), ".json"), tars)
+            if found is not None:
+                return found
+        stored = [self.layer(layer) for layer in layers]
+        tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored])
+        with suppress(StoreError):  # it can be made again at any time
+            self._write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
+        return tree
 
     def diff_id(self, layer: Layer) -> str:
         """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
