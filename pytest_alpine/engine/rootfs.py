@@ -53,16 +53,16 @@ _TAR_KINDS: Final[dict[bytes, Kind]] = {
     tarfile.FIFOTYPE: "fifo",
 }
 
-# A line for each of the paths, up to the first that is not there. Every stat quotes names alike, but for strange ones.
+# A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
 _STAT: Final = """
 for path in {paths}; do
   [ -L "$path" ] || [ -e "$path" ] || break
   set -- "$@" "$path"
 done
-exec stat -c '%f %u %g %s %i %N' "$@"
+exec stat -c '%f %u %g %s %N' "$@"
 """
-_WALK: Final = "exec find {top} -xdev -exec stat -c '%f %u %g %s %i %N' {{}} +"
-_LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (\d+) '?([\w./+:@%,~=[-]+)'?(?: -> '([\w./+:@%,~=[-]+)')?")
+_LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (.*)")
+_TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
 
 
 class ContainerArchive(Protocol):
@@ -129,9 +129,14 @@ class LiveRootFS:
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
         start = self.stat(top).path
-        result = self._run(f"{_PATH}; {_WALK.format(top=shlex.quote(start))}")
-        found = _parse_stat(result.stdout) if result is not None and result.exit_code == 0 else None
-        yield from sorted(found or self._archived_below(start), key=lambda entry: entry.path)
+        with self.snapshot(start) as found:
+            entries = list(found.walk())
+        above = posixpath.dirname(start)
+        for entry in entries:
+            if start == "/":
+                yield entry
+            elif entry.path != "/":  # archives begin with the directory itself
+                yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
 
     @contextmanager
     def snapshot(self, top: str = "/") -> Iterator[RootFS]:
@@ -161,15 +166,6 @@ class LiveRootFS:
             data: bytes = content.read() if limit is None else content.read(limit)
             return data
 
-    def _archived_below(self, top: str) -> Iterator[Entry]:
-        with self.snapshot(top) as found:
-            above = posixpath.dirname(top)
-            for entry in found.walk():
-                if top == "/":
-                    yield entry
-                elif entry.path != "/":  # archives begin with the directory itself
-                    yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
-
     def _lookup(self, path: str) -> Callable[[str], Entry | None]:
         """Return a function for one walk along *path*; all its directories are asked for at once."""
         known: dict[str, Entry | None] = {}
@@ -188,8 +184,7 @@ class LiveRootFS:
         result = self._run(f"{_PATH}; set --; " + _STAT.format(paths=shlex.join(paths)))
         if result is None or result.exit_code != 0:
             return None
-        found = _parse_stat(result.stdout)
-        return None if found is None else {entry.path: entry for entry in found}
+        return _parse_stat(paths, result.stdout)
 
     def _archived(self, path: str) -> Entry | None:
         try:
@@ -206,10 +201,10 @@ def _prefixes(path: str) -> list[str]:
     return ["/", *(f"/{'/'.join(parts[: end + 1])}" for end in range(len(parts)))]
 
 
-def _parse_stat(output: str) -> list[Entry] | None:
-    """Return the entries that a ``stat`` told of; None where its answer is not to be understood."""
-    found = []
-    for line in output.splitlines():
+def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
+    """Return the entries that the script _STAT tells of; None where its answer is not to be understood."""
+    found: dict[str, Entry] = {}
+    for path, line in zip(paths, output.splitlines(), strict=False):
         told = _LINE.fullmatch(line)
         if told is None:
             return None
@@ -217,18 +212,18 @@ def _parse_stat(output: str) -> list[Entry] | None:
         kind = _KINDS.get(modes.S_IFMT(mode))
         if kind is None:  # a socket: no archive and no image holds one
             continue
-        entry = Entry(
-            path=told[6],
+        target = told[5].removeprefix(f"'{path}' -> '").removesuffix("'") if kind == "symlink" else ""
+        if kind == "symlink" and not _TARGET.fullmatch(target):
+            return None
+        found[path] = Entry(
+            path=path,
             kind=kind,
             mode=modes.S_IMODE(mode),
             uid=int(told[2]),
             gid=int(told[3]),
             size=int(told[4]) if kind == "file" else 0,
-            target=told[7] or "",
-            # Hard links to one file share it, as they share their place in an archive.
-            offset=int(told[5]) if kind == "file" else -1,
+            target=target,
         )
-        found.append(entry)
     return found
 
 

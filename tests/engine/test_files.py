@@ -127,20 +127,6 @@ class TestFiles:
             container.write("/srv/d", b"")
 
 
-def test_ordinary_files_need_no_archive(engine: Engine, alpine: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    with engine.start(alpine) as container:
-
-        def refuse(*_: object) -> None:
-            raise AssertionError("the archive was asked")
-
-        for name in ("open", "export"):
-            monkeypatch.setattr(f"pytest_alpine.engine.docker_archive.DockerArchive.{name}", refuse)
-        assert container.packages == alpine.packages
-        assert container.rootfs.resolve("/bin/sh") == "/bin/busybox"
-        told = {shape(entry) for entry in container.rootfs.walk("/lib")}
-        assert told == {shape(entry) for entry in alpine.rootfs.walk("/lib")}
-
-
 def test_facts_are_those_of_the_image(container: Container) -> None:
     image = container.image
     assert container.packages == image.packages
