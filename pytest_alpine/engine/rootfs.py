@@ -53,16 +53,19 @@ _TAR_KINDS: Final[dict[bytes, Kind]] = {
     tarfile.FIFOTYPE: "fifo",
 }
 
-# A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
+# A line for each of the paths, up to the first that is not there. Every stat quotes names alike, but for strange ones.
 _STAT: Final = """
 for path in {paths}; do
   [ -L "$path" ] || [ -e "$path" ] || break
   set -- "$@" "$path"
 done
-exec stat -c '%f %u %g %s %N' "$@"
+exec stat -c '%d %f %u %g %s %i %N' "$@"
 """
-_LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (.*)")
-_TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
+_WALK: Final = "exec find {top} -xdev -exec stat -c '%d %f %u %g %s %i %N' {{}} +"
+_LINE: Final = re.compile(
+    r"(?P<device>\d+) (?P<mode>[0-9a-f]+) (?P<uid>\d+) (?P<gid>\d+) (?P<size>\d+) (?P<inode>\d+) "
+    r"'?(?P<path>[\w./+:@%,~=[-]+)'?(?: -> '(?P<target>[\w./+:@%,~=[-]+)')?"
+)
 
 
 class ContainerArchive(Protocol):
@@ -129,14 +132,7 @@ class LiveRootFS:
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
         start = self.stat(top).path
-        with self.snapshot(start) as found:
-            entries = list(found.walk())
-        above = posixpath.dirname(start)
-        for entry in entries:
-            if start == "/":
-                yield entry
-            elif entry.path != "/":  # archives begin with the directory itself
-                yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
+        yield from sorted(self._below(start) or self._archived_below(start), key=lambda entry: entry.path)
 
     @contextmanager
     def snapshot(self, top: str = "/") -> Iterator[RootFS]:
@@ -166,6 +162,25 @@ class LiveRootFS:
             data: bytes = content.read() if limit is None else content.read(limit)
             return data
 
+    def _below(self, top: str) -> list[Entry] | None:
+        """Return what is at *top* and below; None where the container cannot tell, or something is mounted there."""
+        if top == "/":
+            return None
+        result = self._run(f"{_PATH}; {_WALK.format(top=shlex.quote(top))}")
+        if result is None or result.exit_code != 0:
+            return None
+        devices = {line.partition(" ")[0] for line in result.stdout.splitlines()}
+        return _parse_stat(result.stdout) if len(devices) == 1 else None
+
+    def _archived_below(self, top: str) -> Iterator[Entry]:
+        with self.snapshot(top) as found:
+            above = posixpath.dirname(top)
+            for entry in found.walk():
+                if top == "/":
+                    yield entry
+                elif entry.path != "/":  # archives begin with the directory itself
+                    yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
+
     def _lookup(self, path: str) -> Callable[[str], Entry | None]:
         """Return a function for one walk along *path*; all its directories are asked for at once."""
         known: dict[str, Entry | None] = {}
@@ -184,7 +199,8 @@ class LiveRootFS:
         result = self._run(f"{_PATH}; set --; " + _STAT.format(paths=shlex.join(paths)))
         if result is None or result.exit_code != 0:
             return None
-        return _parse_stat(paths, result.stdout)
+        found = _parse_stat(result.stdout)
+        return None if found is None else {entry.path: entry for entry in found}
 
     def _archived(self, path: str) -> Entry | None:
         try:
@@ -201,29 +217,29 @@ def _prefixes(path: str) -> list[str]:
     return ["/", *(f"/{'/'.join(parts[: end + 1])}" for end in range(len(parts)))]
 
 
-def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
-    """Return the entries that the script _STAT tells of; None where its answer is not to be understood."""
-    found: dict[str, Entry] = {}
-    for path, line in zip(paths, output.splitlines(), strict=False):
+def _parse_stat(output: str) -> list[Entry] | None:
+    """Return the entries that a ``stat`` told of; None where its answer is not to be understood."""
+    found = []
+    for line in output.splitlines():
         told = _LINE.fullmatch(line)
         if told is None:
             return None
-        mode = int(told[1], 16)
+        mode = int(told["mode"], 16)
         kind = _KINDS.get(modes.S_IFMT(mode))
         if kind is None:  # a socket: no archive and no image holds one
             continue
-        target = told[5].removeprefix(f"'{path}' -> '").removesuffix("'") if kind == "symlink" else ""
-        if kind == "symlink" and not _TARGET.fullmatch(target):
-            return None
-        found[path] = Entry(
-            path=path,
+        entry = Entry(
+            path=told["path"],
             kind=kind,
             mode=modes.S_IMODE(mode),
-            uid=int(told[2]),
-            gid=int(told[3]),
-            size=int(told[4]) if kind == "file" else 0,
-            target=target,
+            uid=int(told["uid"]),
+            gid=int(told["gid"]),
+            size=int(told["size"]) if kind == "file" else 0,
+            target=told["target"] or "",
+            # Hard links to one file share it, as they share their place in an archive.
+            offset=int(told["inode"]) if kind == "file" else -1,
         )
+        found.append(entry)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,16 +96,22 @@ def fresh(engine: Engine, alpine: Image) -> Iterator[Container]:
 
 
 @pytest.fixture
-def build(alpine: Image, store: Store, tmp_path: Path) -> Callable[..., Image]:
+def build(alpine: Image, store: Store, tmp_path: Path, client: DockerClient) -> Iterator[Callable[..., Image]]:
     """Return an image of Alpine with more layers, or of other layers, and with a configuration of its own."""
+    names = []
 
     def built(*layers: bytes, config: Mapping[str, object] | None = None, scratch: bool = False) -> Image:
         below = () if scratch else [layer.tar.read_bytes() for layer in alpine.stored_layers]
         made = image(*below, *layers, config=config, platform=str(alpine.platform))
         write_oci_layout(tmp_path / "layout", {"built": [made]})
-        return open_image(f"oci:{tmp_path}/layout:built", alpine.platform, store=store)
+        found = open_image(f"oci:{tmp_path}/layout:built", alpine.platform, store=store)
+        names.append(f"pytest-alpine:{found.id.removeprefix('sha256:')}")
+        return found
 
-    return built
+    yield built
+    for name in names:
+        with suppress(Exception):  # most tests load it, and some remove it
+            client.api.remove_image(name)
 
 
 @pytest.fixture
