@@ -6,7 +6,6 @@ the engine's archive API tells, which takes an image without any program.
 
 from __future__ import annotations
 
-import posixpath
 import re
 import shlex
 import stat as modes
@@ -14,7 +13,6 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -135,16 +133,15 @@ class LiveRootFS:
         yield from sorted(self._below(start) or self._archived_below(start), key=lambda entry: entry.path)
 
     @contextmanager
-    def snapshot(self, top: str = "/") -> Iterator[RootFS]:
-        """Open a copy of this moment: the root filesystem without what is mounted into it, or an archive of *top*."""
-        opened = self._archive.export() if top == "/" else self._archive.open(top)
+    def snapshot(self) -> Iterator[RootFS]:
+        """Open a copy of this moment, without what is mounted into the container."""
         with tempfile.NamedTemporaryFile(prefix="pytest-alpine-", suffix=".tar") as whole:
-            with opened as stream:
+            with self._archive.export() as stream:
                 while data := stream.read(_PIECE):
                     whole.write(data)
             whole.flush()
             tar = Path(whole.name)
-            yield LayeredRootFS(flatten([read_changeset(tar, f"container, {top}")]), [tar])
+            yield LayeredRootFS(flatten([read_changeset(tar, "the container's files")]), [tar])
 
     def resolve(self, path: str) -> str:
         """Return the absolute path without links that *path* leads to."""
@@ -172,14 +169,9 @@ class LiveRootFS:
         devices = {line.partition(" ")[0] for line in result.stdout.splitlines()}
         return _parse_stat(result.stdout) if len(devices) == 1 else None
 
-    def _archived_below(self, top: str) -> Iterator[Entry]:
-        with self.snapshot(top) as found:
-            above = posixpath.dirname(top)
-            for entry in found.walk():
-                if top == "/":
-                    yield entry
-                elif entry.path != "/":  # archives begin with the directory itself
-                    yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
+    def _archived_below(self, top: str) -> list[Entry]:
+        with self.snapshot() as found:
+            return list(found.walk(top))
 
     def _lookup(self, path: str) -> Callable[[str], Entry | None]:
         """Return a function for one walk along *path*; all its directories are asked for at once."""
