@@ -6,6 +6,7 @@ the engine's archive API tells, which takes an image without any program.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 import stat as modes
@@ -13,6 +14,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -51,19 +53,16 @@ _TAR_KINDS: Final[dict[bytes, Kind]] = {
     tarfile.FIFOTYPE: "fifo",
 }
 
-# A line for each of the paths, up to the first that is not there. Every stat quotes names alike, but for strange ones.
+# A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
 _STAT: Final = """
 for path in {paths}; do
   [ -L "$path" ] || [ -e "$path" ] || break
   set -- "$@" "$path"
 done
-exec stat -c '%d %f %u %g %s %i %N' "$@"
+exec stat -c '%f %u %g %s %N' "$@"
 """
-_WALK: Final = "exec find {top} -xdev -exec stat -c '%d %f %u %g %s %i %N' {{}} +"
-_LINE: Final = re.compile(
-    r"(?P<device>\d+) (?P<mode>[0-9a-f]+) (?P<uid>\d+) (?P<gid>\d+) (?P<size>\d+) (?P<inode>\d+) "
-    r"'?(?P<path>[\w./+:@%,~=[-]+)'?(?: -> '(?P<target>[\w./+:@%,~=[-]+)')?"
-)
+_LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (.*)")
+_TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
 
 
 class ContainerArchive(Protocol):
@@ -130,18 +129,26 @@ class LiveRootFS:
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
         start = self.stat(top).path
-        yield from sorted(self._below(start) or self._archived_below(start), key=lambda entry: entry.path)
+        with self.snapshot(start) as found:
+            entries = list(found.walk())
+        above = posixpath.dirname(start)
+        for entry in entries:
+            if start == "/":
+                yield entry
+            elif entry.path != "/":  # archives begin with the directory itself
+                yield replace(entry, path=posixpath.join(above, entry.path.lstrip("/")))
 
     @contextmanager
-    def snapshot(self) -> Iterator[RootFS]:
-        """Open a copy of this moment, without what is mounted into the container."""
+    def snapshot(self, top: str = "/") -> Iterator[RootFS]:
+        """Open a copy of this moment: the root filesystem without what is mounted into it, or an archive of *top*."""
+        opened = self._archive.export() if top == "/" else self._archive.open(top)
         with tempfile.NamedTemporaryFile(prefix="pytest-alpine-", suffix=".tar") as whole:
-            with self._archive.export() as stream:
+            with opened as stream:
                 while data := stream.read(_PIECE):
                     whole.write(data)
             whole.flush()
             tar = Path(whole.name)
-            yield LayeredRootFS(flatten([read_changeset(tar, "the container's files")]), [tar])
+            yield LayeredRootFS(flatten([read_changeset(tar, f"container, {top}")]), [tar])
 
     def resolve(self, path: str) -> str:
         """Return the absolute path without links that *path* leads to."""
@@ -158,20 +165,6 @@ class LiveRootFS:
                 raise EngineError(f"the engine sends {absolute(path)} as no regular file")
             data: bytes = content.read() if limit is None else content.read(limit)
             return data
-
-    def _below(self, top: str) -> list[Entry] | None:
-        """Return what is at *top* and below; None where the container cannot tell, or something is mounted there."""
-        if top == "/":
-            return None
-        result = self._run(f"{_PATH}; {_WALK.format(top=shlex.quote(top))}")
-        if result is None or result.exit_code != 0:
-            return None
-        devices = {line.partition(" ")[0] for line in result.stdout.splitlines()}
-        return _parse_stat(result.stdout) if len(devices) == 1 else None
-
-    def _archived_below(self, top: str) -> list[Entry]:
-        with self.snapshot() as found:
-            return list(found.walk(top))
 
     def _lookup(self, path: str) -> Callable[[str], Entry | None]:
         """Return a function for one walk along *path*; all its directories are asked for at once."""
@@ -191,8 +184,7 @@ class LiveRootFS:
         result = self._run(f"{_PATH}; set --; " + _STAT.format(paths=shlex.join(paths)))
         if result is None or result.exit_code != 0:
             return None
-        found = _parse_stat(result.stdout)
-        return None if found is None else {entry.path: entry for entry in found}
+        return _parse_stat(paths, result.stdout)
 
     def _archived(self, path: str) -> Entry | None:
         try:
@@ -209,29 +201,29 @@ def _prefixes(path: str) -> list[str]:
     return ["/", *(f"/{'/'.join(parts[: end + 1])}" for end in range(len(parts)))]
 
 
-def _parse_stat(output: str) -> list[Entry] | None:
-    """Return the entries that a ``stat`` told of; None where its answer is not to be understood."""
-    found = []
-    for line in output.splitlines():
+def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
+    """Return the entries that the script _STAT tells of; None where its answer is not to be understood."""
+    found: dict[str, Entry] = {}
+    for path, line in zip(paths, output.splitlines(), strict=False):
         told = _LINE.fullmatch(line)
         if told is None:
             return None
-        mode = int(told["mode"], 16)
+        mode = int(told[1], 16)
         kind = _KINDS.get(modes.S_IFMT(mode))
         if kind is None:  # a socket: no archive and no image holds one
             continue
-        entry = Entry(
-            path=told["path"],
+        target = told[5].removeprefix(f"'{path}' -> '").removesuffix("'") if kind == "symlink" else ""
+        if kind == "symlink" and not _TARGET.fullmatch(target):
+            return None
+        found[path] = Entry(
+            path=path,
             kind=kind,
             mode=modes.S_IMODE(mode),
-            uid=int(told["uid"]),
-            gid=int(told["gid"]),
-            size=int(told["size"]) if kind == "file" else 0,
-            target=told["target"] or "",
-            # Hard links to one file share it, as they share their place in an archive.
-            offset=int(told["inode"]) if kind == "file" else -1,
+            uid=int(told[2]),
+            gid=int(told[3]),
+            size=int(told[4]) if kind == "file" else 0,
+            target=target,
         )
-        found.append(entry)
     return found
 
 

@@ -90,6 +90,12 @@ def test_a_user_that_is_not_there(container: Container) -> None:
         container.run("true", user="nobody-knows-them")
 
 
+def test_a_terminal_for_a_user_that_is_not_there(container: Container) -> None:
+    result = container.run("true", user="nobody-knows-them", tty=True)
+    assert result.exit_code != 0
+    assert "nobody-knows-them" in result.stderr + result.stdout
+
+
 def test_a_terminal(container: Container) -> None:
     assert container.run("tty", tty=True).stdout.startswith("/dev/pts/")
     assert container.run("tty").exit_code == 1

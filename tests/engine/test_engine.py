@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_alpine import ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
+from pytest_alpine import AlpineError, ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.emulation import Machines
 from pytest_alpine.engine.keepalive import pause_program
@@ -178,6 +178,54 @@ def test_a_platform_without_an_emulator(alpine: Image) -> None:
             PlatformNotRunnable, match=r"does not run here: no emulator is registered on this linux/ris"
         ):
             engine.start(alpine)
+
+
+def test_an_engine_without_an_init_process(alpine: Image) -> None:
+    with closing(DockerEngine()) as engine:
+        engine._starter._has_init = False
+        with engine.start(alpine) as container:
+            assert container.run("echo $((6 * 7))").stdout == "42\n"
+            assert "pytest-alpine-pause" in container.run("ps -o pid,args | grep '^ *1 '").stdout
+            assert container.packages == alpine.packages
+
+
+def test_an_engine_without_an_init_process_on_an_unknown_machine(alpine: Image) -> None:
+    with closing(DockerEngine()) as engine:
+        engine._starter._has_init = False
+        engine._starter._native = Platform.parse("s390x").machine
+        with pytest.raises(
+            ContainerStartError, match=r"cannot keep a container of minirootfs:\S+ .* running: it has no /"
+        ):
+            engine.start(alpine)
+
+
+def test_an_engine_far_away_is_described() -> None:
+    with closing(DockerEngine()) as engine:
+        engine.machines = Machines(native=NATIVE, handlers=None)
+        assert engine.describe().endswith("; which platforms it emulates, trying tells")
+        engine.machines = Machines(native=NATIVE, handlers=())
+        assert engine.describe().endswith("; emulated: none")
+
+
+def test_a_layer_that_is_cut_while_it_is_loaded(engine: Engine, build: Callable[..., Image]) -> None:
+    image = build(layer_tar({"big": "x" * 3_000_000}), config={"Labels": {"made": str(time.time_ns())}}, scratch=True)
+    tar = image.stored_layers[0].tar
+    tar.write_bytes(tar.read_bytes()[:100_000])
+    with pytest.raises(AlpineError) as caught:
+        engine.start(image)
+    assert "big" in str(caught.value) or str(tar) in str(caught.value) or "built" in str(caught.value)
+
+
+def test_interrupted_while_it_starts(alpine: Image, client: DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with closing(DockerEngine()) as engine:
+        before = ours(client)
+        monkeypatch.setattr("pytest_alpine.engine.commands.Commands.greet", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.start(alpine)
+        assert ours(client) == before
 
 
 def test_stopping_twice(engine: Engine, alpine: Image) -> None:

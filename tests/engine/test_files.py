@@ -112,10 +112,6 @@ class TestFiles:
         assert everything["/srv/hard"].size == 5
         assert everything["/srv/file"].offset == everything["/srv/hard"].offset, "one file"
         assert "/bin/busybox" in everything
-        # Over some files the engine mounts its own, which are not part of the root filesystem.
-        etc = {entry.path: entry for entry in container.rootfs.walk("/etc")}
-        assert etc["/etc/hosts"].size == everything["/etc/hosts"].size
-        assert everything.get("/sbin/docker-init") is None or everything["/sbin/docker-init"].size == 0
 
     def test_write(self, container: Container) -> None:
         container.write("/opt/new/folder/file", "grün\n")
@@ -129,20 +125,6 @@ class TestFiles:
         container.write("/srv/link", b"hello")
         with pytest.raises(EngineError, match=r"cannot write /srv/d in container \S+: it is a directory"):
             container.write("/srv/d", b"")
-
-
-def test_ordinary_files_need_no_archive(engine: Engine, alpine: Image, monkeypatch: pytest.MonkeyPatch) -> None:
-    with engine.start(alpine) as container:
-
-        def refuse(*_: object) -> None:
-            raise AssertionError("the archive was asked")
-
-        for name in ("open", "export"):
-            monkeypatch.setattr(f"pytest_alpine.engine.docker_archive.DockerArchive.{name}", refuse)
-        assert container.packages == alpine.packages
-        assert container.rootfs.resolve("/bin/sh") == "/bin/busybox"
-        told = {shape(entry) for entry in container.rootfs.walk("/lib")}
-        assert told == {shape(entry) for entry in alpine.rootfs.walk("/lib")}
 
 
 def test_facts_are_those_of_the_image(container: Container) -> None:
