@@ -31,6 +31,8 @@ def tls_context(host: str) -> ssl.SSLContext | None:
     if not files:
         return None
     context = ssl.create_default_context()
+    # Python 3.13 asks more of an authority's form than engines do; whoever put it there trusts it.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     for file in files:
         try:
             if file.suffix == ".crt":

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_SIGNING = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Certificates:
     """Files in PEM: the authority, and a certificate with its key, good for a server at 127.0.0.1 and for a client."""
@@ -25,16 +38,28 @@ class Certificates:
     key: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """Write an authority and a certificate that it signs into *folder*."""
+def make_certificates(folder: Path, *, strict: bool = True) -> Certificates:
+    """Write an authority and a certificate that it signs into *folder*.
+
+    Args:
+        folder: where.
+        strict: whether they have all that RFC 5280 asks for; what people sign with a line of openssl has not.
+    """
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _builder("test authority", "test authority", authority_key.public_key())
     authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     certificate = _builder("127.0.0.1", "test authority", key.public_key())
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = certificate.add_extension(names, critical=False)
+    if strict:
+        public = authority_key.public_key()
+        authority = authority.add_extension(_SIGNING, critical=True)
+        authority = authority.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+        certificate = certificate.add_extension(issuer, critical=False)
     found = Certificates(authority=folder / "ca.crt", certificate=folder / "own.cert", key=folder / "own.key")
     _write(found.authority, authority.sign(authority_key, hashes.SHA256()))
-    _write(found.certificate, certificate.add_extension(names, critical=False).sign(authority_key, hashes.SHA256()))
+    _write(found.certificate, certificate.sign(authority_key, hashes.SHA256()))
     plain = serialization.NoEncryption()
     found.key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, plain)

@@ -74,6 +74,17 @@ def test_authority_in_certs_d(server: RegistryServer, certificates: Certificates
     assert pull(server, tmp_path) == BUILT.tars[0]
 
 
+def test_authority_that_is_not_all_that_it_should_be(tmp_path: Path) -> None:
+    """Engines take what is in certs.d; Python 3.13 would not."""
+    sloppy = make_certificates(tmp_path, strict=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sloppy.certificate, sloppy.key)
+    with serving(RegistryServer(), context) as server:
+        server.push("acme/app", "1.0", [BUILT])
+        trust(server, sloppy.authority)
+        assert pull(server, tmp_path) == BUILT.tars[0]
+
+
 def test_authority_for_one_host_is_none_for_another(
     server: RegistryServer, certificates: Certificates, tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
