@@ -85,9 +85,9 @@ class DockerImages:
         name = _name(image)
         with docker_errors(f"cannot load {what} into the engine"):
             lines = self._client.api.load_image(docker_archive(image, name))  # type: ignore[no-untyped-call]  # the SDK's
-            for line in lines:
-                if "error" in line:
-                    raise EngineError(f"cannot load {what} into the engine: {line['error']}")
+            errors = [str(line["error"]) for line in lines if "error" in line]
+        if errors:
+            raise EngineError(f"cannot load {what} into the engine: {errors[0]}")
         return self.verify(image, name)
 
     def _inspect(self, image: Image, name: str) -> dict[str, Any] | None:

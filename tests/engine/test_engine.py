@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_alpine import AlpineError, ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
+from pytest_alpine import ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.emulation import Machines
 from pytest_alpine.engine.keepalive import pause_program
@@ -211,9 +211,8 @@ def test_a_layer_that_is_cut_while_it_is_loaded(engine: Engine, build: Callable[
     image = build(layer_tar({"big": "x" * 3_000_000}), config={"Labels": {"made": str(time.time_ns())}}, scratch=True)
     tar = image.stored_layers[0].tar
     tar.write_bytes(tar.read_bytes()[:100_000])
-    with pytest.raises(AlpineError) as caught:
+    with pytest.raises(EngineError, match=r"cannot load oci:.* into the engine: .*unexpected EOF"):
         engine.start(image)
-    assert "big" in str(caught.value) or str(tar) in str(caught.value) or "built" in str(caught.value)
 
 
 def test_interrupted_while_it_starts(alpine: Image, client: DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
