@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/bench_read.py [ROUNDS]
+    python -m benchmarks read
 
 Eight official images of one release, read from an Alpine mirror in a folder (``../shared/alpine``, or where
 ``PYTEST_ALPINE_MIRROR`` says). Each round decompresses the tarballs, reads all facts with an empty store (cold), and

@@ -1,0 +1,106 @@
+"""104 checks on eight running cells: pytest-alpine against its peers, the same work in one run.
+
+::
+
+    python -m benchmarks peers
+
+The images are in the engine before anything is measured. Each peer does it its own way, as its documentation shows;
+all processes count whole, from the start of the interpreter to their end. The peers' versions are pinned in the
+dependency group ``bench``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_alpine import open_image, published_platforms
+
+HERE = Path(__file__).parent
+MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", HERE.parents[1] / "shared" / "alpine"))
+ROUNDS = int(os.environ.get("BENCHMARK_ROUNDS", "3"))
+# Plugins that have no part in it; Hypothesis alone takes half a second at the end of a run.
+QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+OWN = ("-p", "no:container")
+THEIRS = ("-p", "no:alpine")
+ENGINES = ("docker",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """Something that does the 104 checks."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    rounds: int = ROUNDS
+
+    def seconds(self, environment: dict[str, str]) -> float:
+        """Return how long it takes, start of the interpreter included."""
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *self.command],
+            env=os.environ | environment | dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        elapsed = time.perf_counter() - start
+        if "104 passed" not in done.stdout:
+            raise SystemExit(f"{self.name} did not pass:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        return elapsed
+
+
+def pytest_peer(name: str, file: str, *args: str, **more: object) -> Peer:
+    return Peer(name=name, command=("-m", "pytest", *QUIET, str(HERE / "peers" / file), *args), **more)  # type: ignore[arg-type]
+
+
+def own(engine: str) -> Peer:
+    args = (*OWN, f"--alpine-image=minirootfs:{MIRROR}", f"--alpine-engine={engine}")
+    return pytest_peer(f"pytest-alpine on {engine}", "test_alpine.py", *args, rounds=2 * ROUNDS)
+
+
+# Each with the goals for our own engines: how many times faster.
+PEERS = {
+    pytest_peer("pytest-testinfra", "test_testinfra.py", *OWN, *THEIRS): {"docker": 15, "bubblewrap": 30},
+    Peer(name="container-structure-test", command=(str(HERE / "peers" / "structure.py"),)): {"docker": 20},
+    pytest_peer(
+        "pytest_container",
+        "test_pytest_container.py",
+        *THEIRS,
+        environment=(("PULL_ALWAYS", "0"), ("CONTAINER_RUNTIME", "docker")),
+        rounds=1,
+    ): {"docker": 75},
+}
+
+
+def main() -> None:
+    reference = f"minirootfs:{MIRROR}:3.20"
+    for engine in ENGINES:
+        own(engine).seconds({})  # loads the images into the engine, for all, and compiles
+    images = {str(platform): open_image(reference, platform).id for platform in published_platforms(reference)}
+    held = {"BENCHMARK_IMAGES": json.dumps(images)}
+    took = {peer: [peer.seconds(held) for _ in range(peer.rounds)] for peer in PEERS}
+    ours = {engine: [own(engine).seconds(held) for _ in range(own(engine).rounds)] for engine in ENGINES}
+    print("104 checks on 8 cells, whole processes, medians")
+    for engine, seconds in ours.items():
+        print(f"{own(engine).name:30} {statistics.median(seconds):7.2f} s")
+    for peer, seconds in took.items():
+        theirs = statistics.median(seconds)
+        print(f"{peer.name:30} {theirs:7.2f} s", *(_ratio(theirs, ours[e], e, PEERS[peer].get(e)) for e in ours))
+
+
+def _ratio(theirs: float, ours: list[float], engine: str, goal: int | None) -> str:
+    times = theirs / statistics.median(ours)
+    verdict = f" (goal {goal}: {'met' if times >= goal else 'MISSED'})" if goal else ""
+    return f" {engine} {times:.1f} times faster{verdict}"
+
+
+if __name__ == "__main__":
+    main()
