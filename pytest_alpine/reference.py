@@ -26,6 +26,8 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?"
 _NAME: Final = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*")
+# A URL's host with nothing behind it but a tag; a number that can be one is its port: RFC 3986, section 3.2.
+_AUTHORITY: Final = re.compile(r"((?:[^@]*@)?(?:\[[^\]]*\]|[^:]*)(?::\d{1,5}(?=:|$))?)(:?)(.*)", re.DOTALL)
 _DEFAULT_REGISTRY: Final = "docker.io"
 _LEGACY_REGISTRY: Final = "index.docker.io"
 
@@ -152,12 +154,7 @@ def _parse_name(transport: str, rest: str, text: str) -> Reference:
 
 
 def _parse_file(transport: str, rest: str, text: str) -> Reference:
-    if "://" in rest:
-        name, colon, tag = rest.rpartition(":")
-        if "/" in tag or name.count("/") < 3:  # noqa: PLR2004 - that colon belongs to the scheme or the port
-            name, colon, tag = rest, "", ""
-    else:
-        name, colon, tag = rest.partition(":")
+    name, colon, tag = _split_url(rest) if "://" in rest else rest.partition(":")
     if not name:
         raise InvalidReference(f"invalid image reference: {text!r} (expected {transport}:PATH[:TAG])")
     if colon and transport == "docker-archive" and ":" in tag:  # the archive's own NAME:TAG
@@ -165,6 +162,17 @@ def _parse_file(transport: str, rest: str, text: str) -> Reference:
     elif colon:
         _check_tag(tag, text)
     return Reference(transport=transport, name=name, tag=tag or None)
+
+
+def _split_url(text: str) -> tuple[str, str, str]:
+    """Return the URL in *text*, and the colon and the tag behind it, both empty where there is none."""
+    scheme, _, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    if not slash:
+        match = _AUTHORITY.fullmatch(authority)
+        return (f"{scheme}://{match[1]}", match[2], match[3]) if match else (text, "", "")
+    name, colon, tag = path.rpartition(":")
+    return (f"{scheme}://{authority}/{name}", ":", tag) if colon and "/" not in tag else (text, "", "")
 
 
 def _check_tag(tag: str, text: str) -> None:

@@ -53,6 +53,20 @@ FILES = [
     ("minirootfs:http://h:8080/alpine", "minirootfs", "http://h:8080/alpine", None, "alpine"),
     ("minirootfs:http://h:8080/a:3.20", "minirootfs", "http://h:8080/a", "3.20", "3.20"),
     ("minirootfs:http://h:8080", "minirootfs", "http://h:8080", None, "h:8080"),
+    ("minirootfs:http://h:8080/", "minirootfs", "http://h:8080/", None, "h:8080"),
+    ("minirootfs:http://h:8080:3.20", "minirootfs", "http://h:8080", "3.20", "3.20"),
+    ("minirootfs:http://h:8080:3", "minirootfs", "http://h:8080", "3", "3"),
+    ("minirootfs:http://h:8080/:3.20", "minirootfs", "http://h:8080/", "3.20", "3.20"),
+    ("minirootfs:http://h:3.20", "minirootfs", "http://h", "3.20", "3.20"),
+    ("minirootfs:http://h:edge", "minirootfs", "http://h", "edge", "edge"),
+    ("minirootfs:http://h:20240923", "minirootfs", "http://h", "20240923", "20240923"),
+    ("minirootfs:http://[::1]:8080", "minirootfs", "http://[::1]:8080", None, "[::1]:8080"),
+    ("minirootfs:http://[::1]:8080:edge", "minirootfs", "http://[::1]:8080", "edge", "edge"),
+    ("minirootfs:http://[::1]:edge", "minirootfs", "http://[::1]", "edge", "edge"),
+    ("minirootfs:http://u:p@h:8080:edge", "minirootfs", "http://u:p@h:8080", "edge", "edge"),
+    ("minirootfs:http://u:p@h/a:edge", "minirootfs", "http://u:p@h/a", "edge", "edge"),
+    ("minirootfs:http://h/a:b/c.tar.gz", "minirootfs", "http://h/a:b/c.tar.gz", None, "c.tar.gz"),
+    ("minirootfs:http://h/c.tar.gz:3.20", "minirootfs", "http://h/c.tar.gz", "3.20", "3.20"),
 ]
 
 
@@ -82,6 +96,7 @@ TAG_GRAMMAR = "expected letters, digits, '_', '.' and '-'"
         ("alpine@", "invalid digest '' in 'alpine@' (expected sha256: and 64 hexadecimal digits)"),
         ("a@sha256:12", "invalid digest 'sha256:12' in 'a@sha256:12' (expected sha256: and 64 hexadecimal digits)"),
         ("oci:", "invalid image reference: 'oci:' (expected oci:PATH[:TAG])"),
+        ("minirootfs:http://h:1:", f"invalid tag '' in 'minirootfs:http://h:1:' ({TAG_GRAMMAR})"),
         ("oci:a:b/c", f"invalid tag 'b/c' in 'oci:a:b/c' ({TAG_GRAMMAR})"),
         ("docker://a", f"unknown transport 'docker' in image reference 'docker://a' (expected one of {KNOWN})"),
         ("oci-archve:a", f"unknown transport 'oci-archve' in image reference 'oci-archve:a' (expected one of {KNOWN})"),
@@ -106,6 +121,8 @@ def test_text_that_names_no_image(text: str, message: str) -> None:
         ("oci:build/{tag}", "oci:build/3.22"),
         ("oci:build", "oci:build:3.22"),
         ("minirootfs:http://h:80/alpine", "minirootfs:http://h:80/alpine:3.22"),
+        ("minirootfs:http://h:80", "minirootfs:http://h:80:3.22"),
+        ("minirootfs:http://h:80:{tag}", "minirootfs:http://h:80:3.22"),
     ],
 )
 def test_tag_of_the_matrix(text: str, filled: str) -> None:
