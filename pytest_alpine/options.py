@@ -11,6 +11,8 @@ from pytest_alpine.declaration import Declaration, split_list
 from pytest_alpine.errors import AlpineError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pytest_alpine.matrix import Cell
 
 DEFAULT_IMAGE: Final = "alpine"
@@ -36,6 +38,7 @@ _OPTIONS: Final = (
     ),
     ("+report", "FILE", "alpine_reports", "args", "write a report: .json, .html or .md by suffix"),
     ("sizes", "FILE", "alpine_sizes", "string", "the size ledger to hold images against"),
+    ("today", "DATE", "alpine_today", "string", "the day that ends of support are compared with (default: today, UTC)"),
 )
 
 
@@ -51,6 +54,7 @@ class Settings(NamedTuple):  # made faster than a dataclass: every pytest sessio
     sizes: Path | None
     update_sizes: bool
     keep: bool
+    today: date | None
 
     @property
     def configured(self) -> bool:
@@ -109,6 +113,7 @@ def read_settings(config: pytest.Config) -> Settings:
         sizes=config.rootpath / sizes if sizes else None,
         update_sizes=config.getoption("alpine_update_sizes"),
         keep=config.getoption("alpine_keep"),
+        today=_today(config),
     )
     if settings.update_sizes and settings.sizes is None:
         raise pytest.UsageError(
@@ -185,6 +190,18 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
 def _pull(config: pytest.Config) -> Pull:
     value = _choice(config, "pull", PULLS)
     return next(pull for pull in PULLS if pull == value)
+
+
+def _today(config: pytest.Config) -> date | None:
+    value = _one(config, "today", "alpine_today", "")
+    if not value:
+        return None
+    from pytest_alpine.today import parse_day
+
+    try:
+        return parse_day(value)
+    except ValueError as error:
+        raise pytest.UsageError(f"--alpine-today={value}: {error}") from error
 
 
 def _reports(config: pytest.Config) -> tuple[Path, ...]:

@@ -52,7 +52,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and make the state of this process."""
     config.addinivalue_line("markers", _MARKER)
-    config.stash[alpine_key] = AlpineSession(read_settings(config), _speaker(config))
+    settings = read_settings(config)
+    config.stash[alpine_key] = AlpineSession(settings, _speaker(config))
+    if settings.today is not None:
+        from pytest_alpine.today import pin_today
+
+        config.add_cleanup(pin_today(settings.today))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from pytest_alpine.today import today
+from tests.support.alpine import CONFIG, GOOD
+from tests.support.images import image, layer_tar, write_oci_layout
+
 
 @pytest.mark.parametrize(
     ("args", "message"),
@@ -12,6 +16,9 @@ import pytest
         (["--alpine-pull=often"], "--alpine-pull=often: unknown pull; try one of missing, always, never"),
         (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
         (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .html, .json, .md"),
+        (["--alpine-today=soon"], "--alpine-today=soon: no date (expected YYYY-MM-DD, such as 2026-11-05)"),
+        (["--alpine-today=20261105"], "--alpine-today=20261105: no date (expected YYYY-MM-DD, such as 2026-11-05)"),
+        (["--alpine-today=2026-02-30"], "--alpine-today=2026-02-30: no such day: day "),
         (["--alpine-update-sizes"], "--alpine-update-sizes needs a ledger: name it with --alpine-sizes=FILE"),
         (
             ["--alpine-platform=vax"],
@@ -46,6 +53,40 @@ def test_wrong_markers_name_the_test(pytester: pytest.Pytester, marker: str, mes
     result = pytester.runpytest_subprocess()
     assert message in result.stdout.str() + result.stderr.str()
     assert "test_x" in result.stdout.str() + result.stderr.str()
+
+
+SUPPORTED = """
+from pytest_alpine import assert_clean
+
+def test_branch(alpine_image):
+    assert_clean(alpine_image, "supported-branch")
+"""
+
+
+@pytest.mark.parametrize(("day", "failed"), [("2028-06-01", 0), ("2028-06-02", 1)], ids=["last-day", "day-after"])
+@pytest.mark.parametrize("place", ["command line", "ini"])
+def test_the_day_is_what_the_run_says(
+    pytester: pytest.Pytester, xdist_args: tuple[str, ...], day: str, failed: int, place: str
+) -> None:
+    write_oci_layout(pytester.path / "layout", {"1": [image(layer_tar(GOOD), config=CONFIG)]})
+    pytester.makepyfile(SUPPORTED)
+    args = ["--alpine-image=oci:layout", "--alpine-tag=1", "--alpine-platform=amd64", *xdist_args]
+    if place == "ini":
+        pytester.makeini(f"[pytest]\nalpine_today = {day}")
+    else:
+        pytester.makeini("[pytest]\nalpine_today = 1999-01-01")
+        args.append(f"--alpine-today={day}")
+    result = pytester.runpytest_subprocess(*args)
+    result.assert_outcomes(passed=1 - failed, failed=failed)
+    if failed:
+        result.stdout.fnmatch_lines(["*3.24: expected a branch that is supported on 2028-06-02, found 3.24, which *"])
+
+
+def test_the_day_goes_with_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("from pytest_alpine.today import today\ndef test_x(): assert str(today()) == '1999-12-31'")
+    before = today()
+    pytester.runpytest_inprocess("--alpine-today=1999-12-31").assert_outcomes(passed=1)
+    assert today() >= before
 
 
 def test_header_says_what_is_under_test(pytester: pytest.Pytester) -> None:

@@ -21,7 +21,7 @@ PACKAGE = Path(pytest_alpine.__file__).parent
 LEVELS = {
     0: (
         "errors lifecycle platforms reference sizes document "
-        "apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
+        "today apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
     ),
     1: "rootfs layers tree tarball tar_header file_part elf arm_attributes",
     2: "apk binaries ldso libc shell release config",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
 from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.inspection import Inspection
 from pytest_alpine.checks.clean.registry import check_name, chosen
+from pytest_alpine.today import today as current_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
 
     from pytest_alpine.checks.clean.rule import Rule
     from pytest_alpine.engine.base import Container
@@ -37,7 +38,7 @@ def assert_clean(
             have; names of single rules; or rules of your own.
         except_: what is meant to be so: names of rules, or ``rule:glob`` for the subjects that *glob* matches, such
             as ``setuid:/usr/bin/sudo``.
-        today: the day that ends of support are compared with; today's (UTC) when None.
+        today: the day that ends of support are compared with; that of ``--alpine-today`` or today's (UTC) when None.
 
     Raises:
         AssertionError: rules are broken; the message tells each, why it is one, and what breaks it.
@@ -66,7 +67,7 @@ def find_clean(
         name, _, glob = exception.partition(":")
         check_name(name, known)
         excepted.setdefault(name, []).append(glob or "*")
-    inspection = Inspection(target=target, today=today or datetime.now(timezone.utc).date())
+    inspection = Inspection(target=target, today=today or current_day())
     return tuple(
         finding
         for rule in known
