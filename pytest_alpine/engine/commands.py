@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.base import TIMEOUT, CommandResult, last_lines, shown
 from pytest_alpine.engine.lone_command import LoneCommand
-from pytest_alpine.engine.scripts import KILL, SHELL, check_words, command_script
+from pytest_alpine.engine.scripts import SHELL, check_words, command_script
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
 from pytest_alpine.errors import CommandTimeout, EngineError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # To start a shell, emulated and on a busy machine.
 _GREETING: Final = 120.0
-_KILLING: Final = 30.0
-_ROOT: Final = "0"
 # When a container dies, its engine notices its commands' end first.
 _DYING: Final = 1.0
 
@@ -68,7 +66,7 @@ class Commands:
             else:
                 argv = [SHELL, "-c", command] if isinstance(command, str) else list(command)
                 lone = LoneCommand(argv=argv, user=user, workdir=workdir, env=env, stdin=stdin, tty=tty)
-                finished = lone.run(self._processes, timeout, self._kill if self.has_shell else None)
+                finished = lone.run(self._processes, timeout, self._processes.kill if self.has_shell else None)
         except TooLongError as error:
             raise self._cut_off(command, timeout, error) from error
         except EngineError as error:
@@ -112,7 +110,7 @@ class Commands:
             if self._free[user]:
                 return self._free[user].pop()
         process = self._processes.start([SHELL], user=user, stdin=True)
-        session = ShellSession(process.stream, self._kill)
+        session = ShellSession(process.stream, self._processes.kill)
         with self._lock:
             self._all.append(session)
         try:
@@ -130,16 +128,6 @@ class Commands:
         if session.usable:
             with self._lock:
                 self._free[user].append(session)
-
-    def _kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* in the container started, and the process *itself* where asked for."""
-        argv = [SHELL, "-c", KILL, SHELL, str(pid), *(["itself"] if itself else [])]
-        stream = self._processes.start(argv, user=_ROOT).stream
-        try:
-            for _ in stream.receive(time.monotonic() + _KILLING):
-                pass
-        finally:
-            stream.close()
 
     def _cut_off(self, command: str | Sequence[str], timeout: float, error: TooLongError) -> EngineError:
         what = f"{shown(command)} in {self._where}"

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.engine.killing import kill_by_shell
 from pytest_alpine.engine.process import EngineStream, Process, Processes
 from pytest_alpine.errors import EngineError
 from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
@@ -74,6 +75,10 @@ class DockerProcesses:
             )
             connection = api.exec_start(made["Id"], tty=tty, socket=True)
         return DockerProcess(client=self.client, id=made["Id"], stream=EngineStream(connection, tty=tty))
+
+    def kill(self, pid: int, *, itself: bool = False) -> None:
+        """Kill what the process *pid* started."""
+        kill_by_shell(self, pid, itself=itself)
 
     def why_stopped(self) -> str | None:
         """Return why the container stopped; None while it runs."""

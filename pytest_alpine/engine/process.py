@@ -92,6 +92,14 @@ class Processes(Protocol):
         """
         ...
 
+    def kill(self, pid: int, *, itself: bool = False) -> None:
+        """Kill what the process *pid* in the container started, and the process *itself* where asked for.
+
+        Raises:
+            EngineError: the engine refused.
+        """
+        ...
+
     def why_stopped(self) -> str | None:
         """Return why the container stopped; None while it runs."""
         ...

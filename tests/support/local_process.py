@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pytest_alpine.engine.killing import kill_by_shell
 from pytest_alpine.engine.process import STDERR, STDOUT, Process, Processes, ProcessStream
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ class LocalProcesses:
     ) -> Process:
         self.started += 1
         return LocalProcess([*self.shell, *argv[1:]] if argv[0] == "/bin/sh" else argv, env)
+
+    def kill(self, pid: int, *, itself: bool = False) -> None:
+        kill_by_shell(self, pid, itself=itself)
 
     def why_stopped(self) -> str | None:
         return None
