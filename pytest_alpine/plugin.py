@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,11 +50,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     return CellScheduling(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist may be absent
+    """Let a worker's progress reach the terminal."""
+    from pytest_alpine.progress import hear
+
+    hear(node)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and make the state of this process."""
     config.addinivalue_line("markers", _MARKER)
     settings = read_settings(config)
-    config.stash[alpine_key] = AlpineSession(settings, _speaker(config))
+    config.stash[alpine_key] = AlpineSession(settings, partial(_say, config))
     if settings.today is not None:
         from pytest_alpine.today import pin_today
 
@@ -140,8 +149,15 @@ class ReportCollector:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect results where the terminal is: in the only process, or in xdist's controller."""
-    if not hasattr(session.config, "workerinput"):
-        session.config.pluginmanager.register(ReportCollector(session.config.stash[alpine_key]), "alpine-results")
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    config.pluginmanager.register(ReportCollector(config.stash[alpine_key]), "alpine-results")
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and terminal.isatty:
+        from pytest_alpine.progress import PLUGIN, ProgressLine
+
+        config.pluginmanager.register(ProgressLine(config), PLUGIN)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -176,12 +192,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(line)
 
 
-def _speaker(config: pytest.Config) -> Any:  # noqa: ANN401 - a function of one text
-    """Return what tells the user of long steps: a line on a terminal, nothing in a log or a worker."""
+def _say(config: pytest.Config, text: str) -> None:
+    from pytest_alpine.progress import say
 
-    def say(text: str) -> None:
-        terminal = config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and terminal.isatty:
-            terminal.rewrite(f"alpine: {text}", erase=True)
-
-    return say
+    say(config, text)
