@@ -26,8 +26,8 @@ from pytest_alpine.image.layout import (
     tag_matches,
     tags_there,
 )
-from pytest_alpine.image.manifest_source import config_diff_ids, config_platform, not_published
-from pytest_alpine.image.source import ImageSource, Layer
+from pytest_alpine.image.manifest_source import config_diff_ids, config_platform
+from pytest_alpine.image.source import ImageSource, Layer, not_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

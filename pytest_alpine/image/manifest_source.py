@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_alpine.errors import MalformedImage, PlatformNotFound
 from pytest_alpine.image.document import checked_digest, field, parse_json
 from pytest_alpine.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest, parse_manifest
-from pytest_alpine.image.source import ByteStream, ImageSource, Layer
+from pytest_alpine.image.source import ByteStream, ImageSource, Layer, not_published
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -112,11 +112,6 @@ def manifest_source(
         config=fetch(manifest.config),
         open_blob=open_blob,
     )
-
-
-def not_published(reference: Reference | str, platform: Platform, published: Sequence[Platform]) -> str:
-    """Return the message of PlatformNotFound."""
-    return f"{reference} is not published for {platform} (published: {', '.join(map(str, published)) or 'none'})"
 
 
 def _manifests(root: Descriptor, fetch: Fetch, where: str, depth: int) -> list[Descriptor]:

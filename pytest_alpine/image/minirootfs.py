@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import ImageNotFound, PlatformNotFound
-from pytest_alpine.image.manifest_source import not_published
-from pytest_alpine.image.mirror import FolderMirror, Mirror, WebMirror
+from pytest_alpine.image.mirror import FolderMirror, Mirror
 from pytest_alpine.image.mirror_release import (
     FLAVOR,
     LATEST,
@@ -24,7 +23,7 @@ from pytest_alpine.image.mirror_release import (
     tags_there,
     versions_there,
 )
-from pytest_alpine.image.source import ImageSource, Layer
+from pytest_alpine.image.source import ImageSource, Layer, not_published
 from pytest_alpine.image.store import not_pulled
 from pytest_alpine.platforms import PLATFORMS, Platform
 
@@ -120,6 +119,8 @@ def _is_tarball(reference: Reference) -> bool:
 
 def _mirror(reference: Reference, store: Store) -> Mirror:
     if "://" in reference.name:
+        from pytest_alpine.image.web_mirror import WebMirror
+
         return WebMirror(base=reference.name.rstrip("/"), store=store)
     root = Path(reference.name)
     if not root.is_dir():

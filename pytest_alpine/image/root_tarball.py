@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import AlpineError, ImageNotFound, MalformedImage
-from pytest_alpine.image.mirror import FolderMirror, Mirror, WebMirror
+from pytest_alpine.image.mirror import FolderMirror, Mirror
 from pytest_alpine.image.mirror_release import LATEST, read_sha512
 from pytest_alpine.image.source import Layer
 from pytest_alpine.image.userland import userland_platform
@@ -56,6 +56,8 @@ def tarball_platform(reference: Reference, store: Store) -> Platform:
 
 def _place(reference: Reference, store: Store) -> tuple[Mirror, str]:
     if "://" in reference.name:
+        from pytest_alpine.image.web_mirror import WebMirror
+
         base, _, name = reference.name.rpartition("/")
         return WebMirror(base=base, store=store), name
     path = Path(reference.name)

@@ -89,3 +89,8 @@ class Transport(Protocol):
             ImageError: the place cannot be read, or what it holds is broken.
         """
         ...
+
+
+def not_published(reference: Reference | str, platform: Platform, published: Sequence[Platform]) -> str:
+    """Return the message of PlatformNotFound."""
+    return f"{reference} is not published for {platform} (published: {', '.join(map(str, published)) or 'none'})"
