@@ -124,13 +124,13 @@ class LayeredRootFS:
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""
         try:
-            return follow(self._tree.get, path) is not None
+            return self._find(path) is not None
         except FileNotInImage:
             return False
 
     def stat(self, path: str) -> Entry:
         """Return what *path* leads to, links followed."""
-        found = follow(self._tree.get, path)
+        found = self._find(path)
         if found is None:
             raise FileNotInImage(f"no such file or directory: {absolute(path)}")
         return found
@@ -158,6 +158,11 @@ class LayeredRootFS:
     @cached_property
     def _paths(self) -> list[str]:
         return sorted(self._tree)
+
+    def _find(self, path: str) -> Entry | None:
+        # Most paths come out of the tree itself, whose keys lead through no links.
+        found = self._tree.get(path)
+        return follow(self._tree.get, path) if found is None or found.kind == "symlink" else found
 
     def _file(self, path: str) -> Entry:
         entry = self.stat(path)
