@@ -13,8 +13,6 @@ from pytest_alpine.errors import AlpineError
 if TYPE_CHECKING:
     from datetime import date
 
-    from pytest_alpine.matrix import Cell
-
 DEFAULT_IMAGE: Final = "alpine"
 ENGINES: Final = ("auto", "docker", "none")
 Pull = Literal["missing", "always", "never"]
@@ -60,16 +58,6 @@ class Settings(NamedTuple):  # made faster than a dataclass: every pytest sessio
     def configured(self) -> bool:
         """Whether the command line or the ini file says anything: then the suite is about images for sure."""
         return self.chosen != Declaration() or self.ini != Declaration(image=DEFAULT_IMAGE)
-
-    def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
-        """Return the cells of a test that carries *marker*.
-
-        Raises:
-            AlpineError: the marker, the ini file or the command line cannot be read.
-        """
-        from pytest_alpine.matrix import cells
-
-        return cells(self.chosen, None if marker is None else _marked(marker), self.ini)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -155,7 +143,12 @@ def _check_declarations(settings: Settings) -> None:
             )
 
 
-def _marked(marker: pytest.Mark) -> Declaration:
+def read_marker(marker: pytest.Mark) -> Declaration:
+    """Return what a test's *marker* declares.
+
+    Raises:
+        AlpineError: it has an argument that it cannot have; the message names those it can.
+    """
     unknown = set(marker.kwargs) - {"tags", "platforms", "image"}
     if marker.args or unknown:
         what = f"unknown argument {min(unknown)!r}" if unknown else "a positional argument"

@@ -90,9 +90,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once per cell of its matrix; the cell's id comes first in the test's."""
     if "alpine_cell" not in metafunc.fixturenames:
         return
-    settings = metafunc.config.stash[alpine_key].settings
     try:
-        cells = settings.cells(metafunc.definition.get_closest_marker("alpine"))
+        cells = metafunc.config.stash[alpine_key].cells(metafunc.definition.get_closest_marker("alpine"))
     except AlpineError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
     params = [pytest.param(cell, id=cell.id) for cell in cells]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+from pytest_alpine.options import read_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pytest_alpine.declaration import Declaration
     from pytest_alpine.engine.base import Container, Engine
     from pytest_alpine.engine.pool import ContainerPool
     from pytest_alpine.image.image import Image, Size
@@ -33,6 +35,8 @@ class AlpineSession:
     def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self.settings = settings
         self._say = say
+        self._matrices: dict[Declaration | None, tuple[Cell, ...]] = {}
+        self._notes: dict[tuple[Cell, bool, bool | None, bool], dict[str, Any]] = {}
         self._images: dict[Cell, Image] = {}
         self._engine: Engine | None = None
         # Containers start in threads beside the tests.
@@ -85,6 +89,19 @@ class AlpineSession:
 
         return ContainerPool(self._start)
 
+    def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
+        """Return the cells of a test that carries *marker*; tests that declare the same share them.
+
+        Raises:
+            AlpineError: the marker, the ini file or the command line cannot be read.
+        """
+        declared = None if marker is None else read_marker(marker)
+        if declared not in self._matrices:
+            from pytest_alpine.matrix import cells
+
+            self._matrices[declared] = cells(self.settings.chosen, declared, self.settings.ini)
+        return self._matrices[declared]
+
     def image(self, cell: Cell) -> Image:
         """Return the image of *cell*, opened once.
 
@@ -132,22 +149,10 @@ class AlpineSession:
 
     def note(self, cell: Cell) -> dict[str, Any]:
         """Return what a report tells of *cell*."""
-        from pytest_alpine.report.results import CellNote
-
-        image = self._images.get(cell)
-        size = None if image is None else _size(image)
-        return CellNote(
-            tag=cell.tag,
-            platform=str(cell.platform),
-            reference=str(cell.reference),
-            published=cell not in self._unpublished,
-            emulated=self._emulated.get(cell),
-            digest=image.digest if image else None,
-            compressed=size.compressed if size else None,
-            unpacked=size.unpacked if size else None,
-            rootfs=size.rootfs if size else None,
-            packages=_packages(image) if image and self.settings.sizes else None,
-        ).to_json()
+        known = (cell, cell in self._unpublished, self._emulated.get(cell), cell in self._images)
+        if known not in self._notes:
+            self._notes[known] = self._note(cell)
+        return self._notes[known]
 
     def hold_sizes(self) -> bool:
         """Hold the images against the size ledger, or rewrite it; return whether any grew beyond the tolerance."""
@@ -180,6 +185,24 @@ class AlpineSession:
         except PlatformNotFound:
             self._unpublished.add(cell)
             raise
+
+    def _note(self, cell: Cell) -> dict[str, Any]:
+        from pytest_alpine.report.results import CellNote
+
+        image = self._images.get(cell)
+        size = None if image is None else _size(image)
+        return CellNote(
+            tag=cell.tag,
+            platform=str(cell.platform),
+            reference=str(cell.reference),
+            published=cell not in self._unpublished,
+            emulated=self._emulated.get(cell),
+            digest=image.digest if image else None,
+            compressed=size.compressed if size else None,
+            unpacked=size.unpacked if size else None,
+            rootfs=size.rootfs if size else None,
+            packages=_packages(image) if image and self.settings.sizes else None,
+        ).to_json()
 
     def _start(self, cell: Cell) -> Container:
         container = self.engine.start(self.image(cell))
