@@ -215,7 +215,8 @@ def test_what_is_left_behind_lives_and_is_not_heard(commands: Commands, processe
 
 def test_what_is_left_behind_and_silent_costs_no_shell(commands: Commands, processes: LocalProcesses) -> None:
     mark = f"mark-{time.monotonic_ns()}"
-    commands.run(f"MARK={mark} setsid sleep 300 </dev/null >/dev/null 2>&1 &")
+    # Between its fork and its first redirection the process behind "&" still holds the shell's outputs.
+    commands.run(f"MARK={mark} setsid sleep 300 </dev/null >/dev/null 2>&1 & sleep 0.5")
     assert commands.run("echo next").stdout == "next\n"
     assert processes.started == 1
     for pid in _processes_with(mark):
