@@ -38,6 +38,13 @@ _NEEDS: Final = (
 _LISTED: Final = re.compile(r"^\t(\S+)(?: => (\S+))? \(0x[0-9a-f]+\)$", re.MULTILINE)
 _LACKING: Final = re.compile(r"^Error loading shared library (\S+): .* \(needed by (\S+)\)$", re.MULTILINE)
 
+# What musl's loader, bubblewrap and QEMU say of a program that does not come to its first instruction.
+_NOT_STARTED: Final = re.compile(
+    rb"^(?:Error (?:loading|relocating) |bwrap: execvp |qemu-\w+: Could not open )", re.MULTILINE
+)
+# 126 and 127 are the loader's, 128 and more are signals, and QEMU's own word for what it cannot load is 255.
+_FAILED: Final = 126
+
 _NEEDED: Final = ("libz.so.1", "libcrypto.so.3", "libssl.so.3", "libapk.so.2.14.0")
 
 TOOLS: Final = ("bwrap", "patchelf")
@@ -85,6 +92,11 @@ class Alpine:
             [*sandbox, "--proc", "/proc", "--dev", "/dev", "--chdir", "/", "--", *command],
             check=False, capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def starts(self, path: str) -> bool:
+        """Whether the program at *path* comes to its own first instruction."""
+        answer = self.run(path, "--help")
+        return answer.returncode < _FAILED and not _NOT_STARTED.search(answer.stderr)
 
     def ask_loader(self, loader: str, path: str) -> Verdict:
         """Return what the loader at *loader* says of the file *path*."""
