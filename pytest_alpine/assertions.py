@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.budget import find_size
-from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, binaries_of, built_for_glibc, named, packages_of
+from pytest_alpine.checks.moment import Moment, at_one_moment, image_of
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, named, packages_of
 from pytest_alpine.findings import Finding, Target, require_none
-from pytest_alpine.image.image import Image
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.package import Provider
     from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
 
 
@@ -47,7 +48,7 @@ def find_installed(target: Target, *constraints: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if finding is not None)
 
 
-def assert_musl(target: Target) -> None:
+def assert_musl(target: Image | Container) -> None:
     """Fail unless the C library of *target* is musl, with its loader in place, and nothing there is glibc's.
 
     That is: no loader of glibc beside musl's, and no ELF file that was built for glibc, which is told by the versions
@@ -65,9 +66,10 @@ def assert_musl(target: Target) -> None:
     require_none(find_musl(target), target)
 
 
-def find_musl(target: Target) -> tuple[Finding, ...]:
+def find_musl(target: Image | Container) -> tuple[Finding, ...]:
     """Return what speaks against musl in *target*; see ``assert_musl``."""
-    return (*_loaders(target), *_built_for_glibc(target))
+    with at_one_moment(target) as now:
+        return (*_loaders(now), *_built_for_glibc(now))
 
 
 def _loaders(target: Target) -> Iterator[Finding]:
@@ -82,8 +84,8 @@ def _loaders(target: Target) -> Iterator[Finding]:
             yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
 
 
-def _built_for_glibc(target: Target) -> Iterator[Finding]:
-    elves = [(binary.path, binary.entry.size, binary.elf) for binary in binaries_of(target).elves]
+def _built_for_glibc(target: Image | Moment) -> Iterator[Finding]:
+    elves = [(binary.path, binary.entry.size, binary.elf) for binary in target.binaries.elves]
     built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
     if not built:
         return
@@ -169,11 +171,6 @@ def find_memory(container: Container, limit: str | int) -> tuple[Finding, ...]:
         return ()
     expected, actual = f"at most {format_size(allowed)}", f"{format_size(used)} ({used} bytes)"
     return (Finding(check="memory", subject="memory", expected=expected, actual=actual),)
-
-
-def image_of(target: Image | Container) -> Image:
-    """Return the image itself, or the one that a container runs."""
-    return target if isinstance(target, Image) else target.image
 
 
 def _unmet(target: Target, constraint: Constraint) -> Finding | None:

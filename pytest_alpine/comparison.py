@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.apk.version import Version
-from pytest_alpine.assertions import image_of
 from pytest_alpine.budget import UNOWNED
+from pytest_alpine.checks.moment import at_one_moment, image_of
 from pytest_alpine.comparison_files import Side, file_changes
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_alpine.checks.moment import Moment
     from pytest_alpine.engine.base import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs import Entry
@@ -100,6 +101,12 @@ def compare(old: Image | Container, new: Image | Container) -> Comparison:
         DatabaseError: one has no package database, or a broken one.
         FileNotInImage: one has no release file.
     """
+    with at_one_moment(old) as was, at_one_moment(new) as now:
+        return compare_moments(was, now)
+
+
+def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
+    """Return what differs between two moments; see ``compare``."""
     neutral = old.platform != new.platform
     before, after = (_side(target, neutral=neutral) for target in (old, new))
     was, now = _package_sizes(old, before), _package_sizes(new, after)
@@ -121,20 +128,20 @@ def compare(old: Image | Container, new: Image | Container) -> Comparison:
     )
 
 
-def _side(target: Image | Container, *, neutral: bool) -> Side:
+def _side(target: Image | Moment, *, neutral: bool) -> Side:
     image = image_of(target)
     layers = image.stored_layers if image is target else ()
     return Side(rootfs=target.rootfs, platform=target.platform, layers=layers, neutral=neutral)
 
 
-def _fact_changes(old: Image | Container, new: Image | Container) -> Iterator[Change]:
+def _fact_changes(old: Image | Moment, new: Image | Moment) -> Iterator[Change]:
     was, now = _facts(old), _facts(new)
     for key in sorted(was.keys() | now.keys()):
         if was.get(key, "") != now.get(key, ""):
             yield Change(area=key[0], name=key[1], old=was.get(key, ""), new=now.get(key, ""))
 
 
-def _facts(target: Image | Container) -> dict[tuple[Area, str], str]:
+def _facts(target: Image | Moment) -> dict[tuple[Area, str], str]:
     config, shell, release = image_of(target).config, target.shell, target.release
     found: dict[tuple[Area, str], str] = {
         ("release", release.id): release.version or release.version_id,
@@ -149,14 +156,14 @@ def _facts(target: Image | Container) -> dict[tuple[Area, str], str]:
     return found
 
 
-def _package_changes(old: Image | Container, new: Image | Container, growth: Mapping[str, int]) -> Iterator[Change]:
+def _package_changes(old: Image | Moment, new: Image | Moment, growth: Mapping[str, int]) -> Iterator[Change]:
     for name in sorted(old.packages.keys() | new.packages.keys()):
         was, now = (str(side.packages[name].version) if name in side.packages else "" for side in (old, new))
         if was != now:
             yield Change(area="package", name=name, old=was, new=now, size=growth.get(name, 0))
 
 
-def _file_changes(old: Image | Container, before: Side, new: Image | Container, after: Side) -> Iterator[Change]:
+def _file_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
     for path, was, now, old_text, new_text in file_changes(before, after):
         owner = (was and old.packages.owner(was.path)) or (now and new.packages.owner(now.path))
         package = owner.name if owner else ""
@@ -164,7 +171,7 @@ def _file_changes(old: Image | Container, before: Side, new: Image | Container, 
         yield Change(area="file", name=path, old=old_text, new=new_text, size=size, package=package)
 
 
-def _elf_changes(old: Image | Container, before: Side, new: Image | Container, after: Side) -> Iterator[Change]:
+def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
     for path in sorted(before.entries.keys() & after.entries.keys()):
         was, now = before.entries[path], after.entries[path]
         identity = before.identity(was)
@@ -182,7 +189,7 @@ def _elf_changes(old: Image | Container, before: Side, new: Image | Container, a
             yield Change(area="elf", name=path, old=told[0], new=told[1], package=package)
 
 
-def _package_sizes(target: Image | Container, side: Side) -> dict[str, int]:
+def _package_sizes(target: Image | Moment, side: Side) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for entry in _files_once(side):
         owner = target.packages.owner(entry.path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.assertions import image_of
-from pytest_alpine.checks.clean.assertion import find_clean
-from pytest_alpine.comparison import AREAS, Change, Comparison, compare
+from pytest_alpine.checks.clean.assertion import findings_at
+from pytest_alpine.checks.moment import at_one_moment, image_of
+from pytest_alpine.comparison import AREAS, Change, Comparison, compare, compare_moments
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.findings import Finding, require_none
 from pytest_alpine.sizes import format_size
@@ -15,6 +15,7 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from pytest_alpine.checks.moment import Moment
     from pytest_alpine.engine.base import Container
     from pytest_alpine.image.image import Image
 
@@ -107,15 +108,16 @@ def find_regressions(
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever is worse in *new* than in *old*; see ``assert_no_regression``."""
     ignored = _ignored(ignore)
-    comparison = compare(old, new)
-    found = [
-        *_changed_facts(comparison),
-        *_older_release(old, new),
-        *_gone(old, new),
-        *_root(old, new),
-        *_dirtier(old, new),
-        *_grown(comparison, growth),
-    ]
+    with at_one_moment(old) as was, at_one_moment(new) as now:
+        comparison = compare_moments(was, now)
+        found = [
+            *_changed_facts(comparison),
+            *_older_release(was, now),
+            *_gone(was, now),
+            *_root(was, now),
+            *_dirtier(was, now),
+            *_grown(comparison, growth),
+        ]
     return tuple(finding for finding in found if not _is_ignored(*_area_and_name(finding), ignored))
 
 
@@ -160,7 +162,7 @@ def _changed_facts(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(change.area, change.name, expected=change.old or "none", actual=change.new or "none")
 
 
-def _older_release(old: Image | Container, new: Image | Container) -> Iterator[Finding]:
+def _older_release(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
     was, now = old.release, new.release
     if was.id == now.id and was.branch != now.branch and _order(was.branch) > _order(now.branch):
         yield _finding("release", was.id, expected=f"{was.version_id} or later", actual=now.version_id)
@@ -171,7 +173,7 @@ def _order(branch: str | None) -> tuple[int, ...]:
     return tuple(map(int, branch.split("."))) if branch and branch != "edge" else (1 << 30,)
 
 
-def _gone(old: Image | Container, new: Image | Container) -> Iterator[Finding]:
+def _gone(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
     """Yield what was asked for and what could be called, and no longer is there."""
     for wanted in old.world:
         if not wanted.conflict and not new.packages.providers(wanted.name) and old.packages.providers(wanted.name):
@@ -186,15 +188,15 @@ def _gone(old: Image | Container, new: Image | Container) -> Iterator[Finding]:
                 yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
 
 
-def _root(old: Image | Container, new: Image | Container) -> Iterator[Finding]:
+def _root(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
     was, now = image_of(old).config.user, image_of(new).config.user
     if was.partition(":")[0] not in _ROOT and now.partition(":")[0] in _ROOT:
         yield _finding("config", "user", expected=f"{was}, or another user", actual="root")
 
 
-def _dirtier(old: Image | Container, new: Image | Container) -> Iterator[Finding]:
-    known = {(finding.check, finding.subject) for finding in find_clean(old)}
-    for finding in find_clean(new):
+def _dirtier(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+    known = {(finding.check, finding.subject) for finding in findings_at(old)}
+    for finding in findings_at(new):
         if (finding.check, finding.subject) not in known:
             name = f"{finding.check.partition(':')[2]} {finding.subject}"
             yield _finding("clean", name, expected=finding.expected, actual=finding.actual, hint=finding.hint)

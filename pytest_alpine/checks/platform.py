@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import ARCH, read_arch
 from pytest_alpine.arm_attributes import ArmAttributes, read_arm_attributes
-from pytest_alpine.assertions import image_of
-from pytest_alpine.checks.subjects import as_globs, binaries_of, is_for, machine_name, matches, named, packages_of
+from pytest_alpine.checks.moment import Moment, at_one_moment, image_of
+from pytest_alpine.checks.subjects import as_globs, is_for, machine_name, matches, named, packages_of
 from pytest_alpine.elf import EM_ARM
 from pytest_alpine.errors import MalformedImage
 from pytest_alpine.findings import Finding, require_none
@@ -54,19 +54,23 @@ def assert_platform(target: Image | Container, foreign: str | Iterable[str] = ()
 
 def find_platform(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what in *target* is for another platform; see ``assert_platform``."""
-    globs = as_globs(foreign)
+    with at_one_moment(target) as now:
+        return tuple(_findings(now, as_globs(foreign)))
+
+
+def _findings(target: Image | Moment, globs: tuple[str, ...]) -> Iterator[Finding]:
     odd = [(binary, actual) for binary, actual in _odd_files(target) if not matches(binary.path, globs)]
     odd.sort(key=lambda pair: (-pair[0].entry.size, pair[0].path))
     packages = packages_of(target)
-    files = (_finding(named(packages, binary.path), target.platform, actual) for binary, actual in odd)
-    return (*_config(target), *_arch(target), *_packages(target), *_own_view(target), *files)
+    yield from (*_config(target), *_arch(target), *_packages(target), *_own_view(target))
+    yield from (_finding(named(packages, binary.path), target.platform, actual) for binary, actual in odd)
 
 
 def _finding(subject: str, expected: object, actual: str) -> Finding:
     return Finding(check="platform", subject=subject, expected=str(expected), actual=actual)
 
 
-def _config(target: Image | Container) -> Iterator[Finding]:
+def _config(target: Image | Moment) -> Iterator[Finding]:
     config = image_of(target).config
     wanted, said = target.platform, config.platform
     # Nothing said of a variant is nothing wrong: the classic builder of Docker writes none.
@@ -91,18 +95,17 @@ def _packages(target: Target) -> Iterator[Finding]:
         yield _finding("package database", f"packages of {target.platform.apk_arch}", f"{arch}: {names}")
 
 
-def _own_view(target: Image | Container) -> Iterator[Finding]:
-    run = getattr(target, "run", None)
-    if run is None:
+def _own_view(target: Image | Moment) -> Iterator[Finding]:
+    if not isinstance(target, Moment):
         return
-    answer = run(["apk", "--print-arch"])
+    answer = target.container.run(["apk", "--print-arch"])
     said = answer.stdout.strip()
     if answer.exit_code == 0 and said != target.platform.apk_arch:
         yield _finding("apk --print-arch, in the container", target.platform.apk_arch, said)
 
 
-def _odd_files(target: Target) -> Iterator[tuple[Binary, str]]:
-    for binary in binaries_of(target).elves:
+def _odd_files(target: Image | Moment) -> Iterator[tuple[Binary, str]]:
+    for binary in target.binaries.elves:
         actual = _oddity(target, binary)
         if actual:
             yield binary, actual

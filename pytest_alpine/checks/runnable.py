@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_alpine.checks.command import find_command
+from pytest_alpine.checks.moment import at_one_moment
 from pytest_alpine.checks.programs import find_programs
 from pytest_alpine.checks.scripts import find_scripts
 from pytest_alpine.checks.subjects import as_globs
@@ -44,5 +45,6 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
 
 def find_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what would not start in *target*; see ``assert_runnable``."""
-    view = View(target, as_globs(foreign))
-    return (*find_command(view), *find_scripts(view), *find_programs(view))
+    with at_one_moment(target) as now:
+        view = View(now, as_globs(foreign))
+        return (*find_command(view), *find_scripts(view), *find_programs(view))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import DATABASES
 from pytest_alpine.apk.package import Packages
-from pytest_alpine.binaries import Binaries, read_binaries
-from pytest_alpine.image.image import Image
 from pytest_alpine.platforms import PLATFORMS, Platform
 
 if TYPE_CHECKING:
@@ -23,11 +21,6 @@ BUILT_FOR_MUSL: Final = "a file built for musl"
 
 # GLIBC_PRIVATE has none, and is older than any.
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-
-
-def binaries_of(target: Target) -> Binaries:
-    """Return what can be executed in *target*: an image's are known once, a container's are looked up now."""
-    return target.binaries if isinstance(target, Image) else read_binaries(target.rootfs)
 
 
 def packages_of(target: Target) -> Packages:

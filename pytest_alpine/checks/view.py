@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.assertions import image_of
-from pytest_alpine.checks.subjects import binaries_of, is_for, matches, named, packages_of
+from pytest_alpine.checks.moment import image_of
+from pytest_alpine.checks.subjects import is_for, matches, named, packages_of
 from pytest_alpine.errors import FileNotInImage
 from pytest_alpine.findings import Finding
 from pytest_alpine.platforms import Platform
@@ -15,9 +15,9 @@ from pytest_alpine.platforms import Platform
 if TYPE_CHECKING:
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.binaries import Binaries
+    from pytest_alpine.checks.moment import Moment
     from pytest_alpine.config import ImageConfig
     from pytest_alpine.elf import ElfFile
-    from pytest_alpine.engine.base import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
     from pytest_alpine.rootfs import Entry, RootFS
@@ -32,7 +32,7 @@ _ALSO_RUNS: Final = {Platform(architecture="amd64"): Platform(architecture="386"
 class View:
     """What a check of programs needs to know of its target; all but the target is derived, once."""
 
-    target: Image | Container
+    target: Image | Moment
     foreign: tuple[str, ...]
     """Patterns of the paths of files that are not looked at."""
 
@@ -51,12 +51,12 @@ class View:
         """The packages; none where there is no database."""
         return packages_of(self.target)
 
-    @cached_property
+    @property
     def binaries(self) -> Binaries:
         """What can be executed."""
-        return binaries_of(self.target)
+        return self.target.binaries
 
-    @cached_property
+    @property
     def libc(self) -> Libc:
         """The C library."""
         return self.target.libc

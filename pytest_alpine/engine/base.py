@@ -10,6 +10,7 @@ from pytest_alpine.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from testinfra.host import Host
     from typing_extensions import Self
@@ -133,6 +134,14 @@ class Container(Protocol):
     @property
     def rootfs(self) -> RootFS:
         """The root filesystem as it is now."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[RootFS]:
+        """Open the root filesystem of this moment for thousands of questions, without what is mounted into it.
+
+        Raises:
+            EngineError: the engine does not hand it out.
+        """
         ...
 
     @property

@@ -65,7 +65,11 @@ class DockerContainer(RunningContainer):
 
     def at_once(self) -> AbstractContextManager[RootFS]:
         """Open what is best asked many questions in a row; each of them costs an emulator ten times as much."""
-        return self._live.snapshot() if self._emulated else nullcontext(self._live)
+        return self.snapshot() if self._emulated else nullcontext(self._live)
+
+    def snapshot(self) -> AbstractContextManager[RootFS]:
+        """Open a copy of all files, as every question costs a command."""
+        return self._live.snapshot()
 
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         self._archive.write(path, data, mode=mode, uid=uid, gid=gid)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine import find_platform, find_runnable
+import pytest
+
+from pytest_alpine import assert_clean, assert_musl, assert_platform, assert_runnable, find_platform, find_runnable
 
 if TYPE_CHECKING:
-    from pytest_alpine import Container
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from pytest_alpine import Container, RootFS
 
 
 def test_platform_and_programs_of_a_running_container(fresh: Container) -> None:
@@ -22,3 +27,36 @@ def test_platform_and_programs_of_a_running_container(fresh: Container) -> None:
     assert ("/srv/y", "the interpreter /bin/bash") in found
     assert ("/sbin/apk", "library libz.so.1") in found
     assert not any(path == "/srv/x" for path, _ in found)
+
+
+def test_what_the_container_says_of_itself_counts(fresh: Container) -> None:
+    fresh.write("/root/apk", "#!/bin/sh\necho mips64\n")
+    fresh.run("chmod +x /root/apk; mv /root/apk /sbin/apk", check=True)
+    found = [str(finding) for finding in find_platform(fresh)]
+    assert found == [f"apk --print-arch, in the container: expected {fresh.platform.apk_arch}, found mips64"]
+
+
+@pytest.mark.parametrize("check", [assert_clean, assert_musl, assert_platform, assert_runnable])
+def test_one_look_at_the_files_answers_all_questions(
+    check: Callable[[Container], None], container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    opened = container.snapshot
+
+    def counted() -> AbstractContextManager[RootFS]:
+        looks.append("snapshot")
+        return opened()
+
+    monkeypatch.setattr(container, "snapshot", counted)
+    monkeypatch.setattr(type(container), "rootfs", property(lambda _: looks.append("file by file")))
+    check(container)
+    assert looks == ["snapshot"]
+
+
+def test_a_snapshot_stays_as_it_was(fresh: Container) -> None:
+    fresh.write("/srv/a", "before")
+    with fresh.snapshot() as files:
+        assert files.read("/srv/a") == b"before"
+        assert files.resolve("/bin/sh") == "/bin/busybox"
+        # What the kernel and the engine mount is no part of it.
+        assert not any(entry.path.startswith(("/proc/", "/sys/")) for entry in files.walk())

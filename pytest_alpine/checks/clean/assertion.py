@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.inspection import Inspection
 from pytest_alpine.checks.clean.registry import check_name, chosen
+from pytest_alpine.checks.moment import at_one_moment
 from pytest_alpine.today import today as current_day
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from pytest_alpine.checks.clean.rule import Rule
+    from pytest_alpine.checks.moment import Moment
     from pytest_alpine.engine.base import Container
     from pytest_alpine.findings import Finding
     from pytest_alpine.image.image import Image
@@ -60,6 +62,18 @@ def find_clean(
     today: date | None = None,
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever breaks the rules of hygiene in *target*; see ``assert_clean``."""
+    with at_one_moment(target) as now:
+        return findings_at(now, rules, except_, today=today)
+
+
+def findings_at(
+    now: Image | Moment,
+    rules: str | Rule | Iterable[str | Rule] = "base",
+    except_: str | Iterable[str] = (),
+    *,
+    today: date | None = None,
+) -> tuple[Finding, ...]:
+    """Return the findings of one moment; see ``assert_clean``."""
     known = chosen(rules)
     exceptions = [except_] if isinstance(except_, str) else list(except_)
     excepted: dict[str, list[str]] = {}
@@ -67,7 +81,7 @@ def find_clean(
         name, _, glob = exception.partition(":")
         check_name(name, known)
         excepted.setdefault(name, []).append(glob or "*")
-    inspection = Inspection(target=target, today=today or current_day())
+    inspection = Inspection(target=now, today=today or current_day())
     return tuple(
         finding
         for rule in known

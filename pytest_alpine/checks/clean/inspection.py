@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.assertions import image_of
+from pytest_alpine.checks.moment import image_of
 from pytest_alpine.errors import FileNotInImage
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.files import PackageFile
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.checks.moment import Moment
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs import Entry
 
@@ -31,7 +31,8 @@ _DEVICES: Final = "/dev/"
 class Inspection:
     """What rules look at. Everything is derived once and kept."""
 
-    target: Image | Container
+    target: Image | Moment
+    """The image, or the container as it was when the check began."""
     today: date
     """The day that dates are compared with."""
 
