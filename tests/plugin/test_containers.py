@@ -66,15 +66,3 @@ def test_x(alpine_container):
     result = pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", *xdist_args)
     result.assert_outcomes(failed=1)
     assert (pytester.path / "container").read_text() not in containers()
-
-
-def test_four_workers_on_a_cold_cache(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(CHECKS)
-    result = pytester.runpytest_subprocess(
-        "-n4",
-        "--dist=load",
-        f"--alpine-image=minirootfs:{MIRROR}",
-        "--alpine-tag=3.20,edge",
-        "--alpine-platform=amd64,386",
-    )
-    result.assert_outcomes(passed=12)

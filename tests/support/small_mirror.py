@@ -55,7 +55,9 @@ def root_tar(version: str, arch: str) -> bytes:
     )
 
 
-def write_release(folder: Path, branch: str, version: str, arch: str, *, named: bool = True) -> Path:
+def write_release(  # noqa: PLR0913 - what a release is told by; the last two are for odd ones
+    folder: Path, branch: str, version: str, arch: str, *, named: bool = True, tar: bytes | None = None
+) -> Path:
     """Write one root filesystem into the mirror at *folder*, and return its tarball.
 
     Args:
@@ -64,12 +66,13 @@ def write_release(folder: Path, branch: str, version: str, arch: str, *, named: 
         version: such as ``3.20.3``, or a snapshot of edge.
         arch: Alpine's name.
         named: whether the release file names it, or an earlier version did.
+        tar: the root filesystem, if it is to be more than what tells its version.
     """
     there = folder / branch / "releases" / arch
     there.mkdir(parents=True, exist_ok=True)
     tarball = there / f"alpine-minirootfs-{version}-{arch}.tar.gz"
     told = f"3.21.0_alpha{version}" if branch == "edge" else version
-    tarball.write_bytes(gzip.compress(root_tar(told, arch), mtime=0))
+    tarball.write_bytes(gzip.compress(tar or root_tar(told, arch), compresslevel=1, mtime=0))
     data = tarball.read_bytes()
     sha512 = hashlib.sha512(data).hexdigest()
     tarball.with_name(f"{tarball.name}.sha512").write_text(f"{sha512}  {tarball.name}\n")
