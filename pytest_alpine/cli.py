@@ -1,0 +1,174 @@
+"""The command ``pytest-alpine``: the facts and checks of images in a shell, with nothing running.
+
+It ends with 0; with 1 where a check finds something or two images differ; with 2 where that cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_alpine.declaration import split_list
+from pytest_alpine.errors import AlpineError
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_alpine.findings import Finding
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.image.store import Store
+
+_OK: Final = 0
+_FOUND: Final = 1
+_ERROR: Final = 2
+
+_IMAGE: Final = "alpine:3.22, registry:NAME, oci:DIR:TAG, docker-archive:FILE, minirootfs:BASE:TAG, ..."
+_PULLS: Final = ("missing", "always", "never")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with *arguments*, those of the process when None, and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        found: int = options.run(options)
+        sys.stdout.flush()
+    except AlpineError as error:
+        print(f"pytest-alpine: {error}", file=sys.stderr)
+        return _ERROR
+    except BrokenPipeError:  # whoever reads, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _OK
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pytest-alpine", description="Facts and checks of Alpine container images.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, run: Callable[[argparse.Namespace], int], *images: str) -> Any:  # noqa: ANN401
+        made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        for image in images:
+            made.add_argument(image, metavar=image.upper(), help=_IMAGE)
+        made.add_argument(
+            "--platform", metavar="P", help="such as arm64; all: each that is published (default: native)"
+        )
+        made.add_argument("--pull", choices=_PULLS, default="missing", help="when the network is used")
+        made.set_defaults(run=run)
+        return made
+
+    facts = command("facts", "show release, C library, shells, configuration, sizes and packages", _facts, "image")
+    facts.add_argument("--json", action="store_true", help="a list with an object for each platform")
+    check = command("check", "check C library, platform, programs and hygiene", _check, "image")
+    check.add_argument("--rules", metavar="RULES", default="base", help="base (default), application, or rules by name")
+    check.add_argument(
+        "--except", dest="except_", metavar="RULE[:GLOB]", action="append", help="what is meant to be so"
+    )
+    check.add_argument(
+        "--secdb", metavar="PLACE", help="security data (folder, file or URL) to look for missing fixes in"
+    )
+    command("sizes", "show how large an image is, and each package in it", _sizes, "image")
+    compare = command("compare", "show what differs between two images or platforms", _compare, "old", "new")
+    compare.add_argument("--to", metavar="P", help="the platform of NEW, where it is not that of OLD")
+    return parser
+
+
+def _facts(options: argparse.Namespace) -> int:
+    from pytest_alpine.report.facts import facts_document, facts_lines
+
+    documents = [facts_document(image) for image in _images(options)]
+    if options.json:
+        print(json.dumps(documents, indent=2))
+    else:
+        print("\n\n".join("\n".join(facts_lines(document)) for document in documents))
+    return _OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    code = _OK
+    for image in _images(options):
+        findings = list(_find(options, image))
+        print(f"{image}: {f'{len(findings)} found' if findings else 'ok'}")
+        for finding in findings:
+            print(f"  {finding.check}: {finding}")
+            code = _FOUND
+    return code
+
+
+def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
+    from pytest_alpine.assertions import find_musl
+    from pytest_alpine.checks.clean.assertion import find_clean
+    from pytest_alpine.checks.patched import find_patched
+    from pytest_alpine.checks.platform import find_platform
+    from pytest_alpine.checks.runnable import find_runnable
+
+    yield from find_musl(image)
+    yield from find_platform(image)
+    yield from find_runnable(image)
+    rules = split_list([options.rules])
+    yield from find_clean(image, rules[0] if len(rules) == 1 else rules, split_list(options.except_ or ()))
+    if options.secdb:
+        yield from find_patched(image, options.secdb)
+
+
+def _sizes(options: argparse.Namespace) -> int:
+    from pytest_alpine.report.facts import size_lines
+
+    print("\n\n".join("\n".join(size_lines(image)) for image in _images(options)))
+    return _OK
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from pytest_alpine.comparison import compare
+
+    code = _OK
+    to = _parsed(options.to)
+    for platform in _platforms(options, options.old):
+        comparison = compare(_open(options, options.old, platform), _open(options, options.new, to or platform))
+        print(comparison)
+        code = _FOUND if comparison else code
+    return code
+
+
+def _images(options: argparse.Namespace) -> Iterator[Image]:
+    """Yield the image for each platform that is asked for.
+
+    Raises:
+        AlpineError: it cannot be had.
+    """
+    for platform in _platforms(options, options.image):
+        yield _open(options, options.image, platform)
+
+
+def _platforms(options: argparse.Namespace, reference: str) -> Sequence[Platform | None]:
+    from pytest_alpine.image.open import published_platforms
+
+    if options.platform == "all":
+        return published_platforms(reference, store=_store(options))
+    return [_parsed(word) for word in split_list([options.platform or ""]) or ("",)]
+
+
+def _parsed(word: str) -> Platform | None:
+    return Platform.parse(word) if word else None
+
+
+def _open(options: argparse.Namespace, reference: str, platform: Platform | None) -> Image:
+    from pytest_alpine.image.open import open_image
+
+    return open_image(reference, platform, store=_store(options))
+
+
+def _store(options: argparse.Namespace) -> Store:
+    from pytest_alpine.image.store import Store
+
+    return Store.default(pull=options.pull, progress=_say)
+
+
+def _say(text: str) -> None:
+    """Tell the user of a long step, on a line that the next one writes over."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}\r", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,104 @@
+"""The facts of one image, as data and as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_alpine.budget import sizes_by_package
+from pytest_alpine.errors import AlpineError
+from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_alpine.image.image import Image
+
+
+def facts_document(image: Image) -> dict[str, Any]:
+    """Return the facts of *image* as plain values; a fact that it does not tell is None, and ``problems`` says why.
+
+    Raises:
+        ImageError: the image cannot be fetched, or breaks its specification.
+    """
+    size, config, shell = image.size, image.config, image.shell
+    problems: dict[str, str] = {}
+
+    def told(name: str, read: Callable[[], Any]) -> Any:  # noqa: ANN401 - any plain value
+        try:
+            return read()
+        except AlpineError as error:
+            problems[name] = str(error)
+            return None
+
+    return {
+        "reference": str(image.reference),
+        "platform": str(image.platform),
+        "id": image.id,
+        "digest": image.digest,
+        "release": told("release", lambda: _release(image)),
+        "libc": {"kind": image.libc.kind, "version": image.libc.version, "loader": image.libc.loader},
+        "shell": None if shell is None else {"kind": shell.kind, "path": shell.path, "real": shell.real},
+        "shells": [shell.path for shell in image.shells],
+        "size": {"compressed": size.compressed, "unpacked": size.unpacked, "rootfs": size.rootfs},
+        "config": {
+            "entrypoint": list(config.entrypoint),
+            "cmd": list(config.cmd),
+            "user": config.user,
+            "working_dir": config.working_dir,
+            "env": dict(config.env),
+            "labels": dict(config.labels),
+            "exposed_ports": list(config.exposed_ports),
+            "volumes": list(config.volumes),
+        },
+        "layers": list(config.diff_ids),
+        "world": told("world", lambda: list(map(str, image.world))),
+        "packages": told("packages", lambda: {name: str(found.version) for name, found in image.packages.items()}),
+        "problems": problems,
+    }
+
+
+def _release(image: Image) -> dict[str, Any]:
+    release = image.release
+    return {
+        "id": release.id,
+        "version": release.version or release.version_id,
+        "branch": release.branch,
+        "name": release.pretty_name,
+        "is_edge": release.is_edge,
+    }
+
+
+def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield *facts*, as ``facts_document`` returns them, for people to read."""
+    config, libc, shell, release = (facts[name] for name in ("config", "libc", "shell", "release"))
+    rows = {
+        "image": facts["digest"] or facts["id"],
+        "release": release and f"{release['name']}, {release['version']}",
+        "libc": " ".join(filter(None, (libc["kind"], libc["version"], libc["loader"]))),
+        "/bin/sh": shell and f"{shell['kind']}, {shell['real']}",
+        "shells": " ".join(facts["shells"]),
+        "entrypoint": " ".join(config["entrypoint"]),
+        "command": " ".join(config["cmd"]),
+        "user": config["user"] or "root",
+        "size": ", ".join(f"{name} {format_size(size)}" for name, size in facts["size"].items() if size is not None),
+        "world": facts["world"] and " ".join(facts["world"]),
+        "packages": facts["packages"] and " ".join(f"{name}-{version}" for name, version in facts["packages"].items()),
+    }
+    yield f"{facts['reference']} ({facts['platform']})"
+    for name, text in rows.items():
+        yield f"  {name:<10}  {facts['problems'].get(name) or text or '-'}"
+
+
+def size_lines(image: Image) -> Iterator[str]:
+    """Yield how large *image* is, and the bytes that each of its packages takes, the largest first.
+
+    Raises:
+        ImageError: the image cannot be fetched, or breaks its specification.
+        DatabaseError: it has no package database, or a broken one.
+    """
+    yield str(image)
+    size = image.size
+    for name, measure in (("compressed", size.compressed), ("unpacked", size.unpacked), ("rootfs", size.rootfs)):
+        yield f"  {name:<10}  {'-' if measure is None else format_size(measure):>9}"
+    for name, share in sizes_by_package(image).items():
+        yield f"    {format_size(share):>9}  {name}"

@@ -1,0 +1,157 @@
+"""The command ``pytest-alpine``: what it prints, and what it ends with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_alpine.cli import main
+from tests.support.alpine import DATABASE, GOOD, built
+from tests.support.images import image, layer_tar, write_oci_layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which the command runs, with two images for two platforms: ``good`` and ``bad``."""
+    monkeypatch.setenv("PYTEST_ALPINE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    files = GOOD | {"etc/apk/arch": "x86_64\n"}
+    newer = {"lib/apk/db/installed": DATABASE.replace("V:1.2.6-r2", "V:1.2.6-r3"), "tmp/left": "x", "etc/apk/arch": "x"}
+    built(tmp_path, files, name="good")
+    built(tmp_path, files, newer, name="bad")
+    layers = [layer_tar(GOOD)]
+    both = [image(*layers, platform=platform) for platform in ("linux/amd64", "linux/arm64/v8")]
+    write_oci_layout(tmp_path / "both", {"1": both})
+    write_oci_layout(tmp_path / "scratch", {"1": [image(layer_tar({"x": "y"}))]})
+    return tmp_path
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert main(arguments) == code
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(capsys, "facts", "oci:good:1", "--platform", "x86_64").splitlines()
+    assert lines[0] == "oci:good:1 (linux/amd64)"
+    rows = dict(line.strip().split(maxsplit=1) for line in lines[1:])
+    assert rows["image"].startswith("sha256:")
+    assert rows["release"] == "Alpine Linux v3.24, 3.24.2"
+    assert rows["/bin/sh"] == "ash, /bin/busybox"
+    assert (rows["command"], rows["user"], rows["entrypoint"]) == ("app", "app", "-")
+    assert rows["world"] == "baselayout busybox"
+    assert rows["packages"] == "musl-1.2.6-r2 busybox-1.37.0-r31 baselayout-1.0-r0"
+    assert rows["size"].startswith("compressed ")
+
+
+def test_facts_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    facts: list[dict[str, Any]] = json.loads(told(capsys, "facts", "--json", "--platform=all", "oci:both:1"))
+    assert [fact["platform"] for fact in facts] == ["linux/amd64", "linux/arm64"]
+    for fact in facts:
+        assert fact["release"]["branch"] == "3.24"
+        assert fact["packages"]["musl"] == "1.2.6-r2"
+        assert fact["size"]["rootfs"] > 0
+        assert fact["problems"] == {}
+
+
+def test_facts_of_what_is_no_alpine(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(capsys, "facts", "oci:scratch:1", "--platform=amd64")
+    assert "  packages    no apk database: neither " in out
+    assert "  /bin/sh     -\n" in out
+    (fact,) = json.loads(told(capsys, "facts", "--json", "oci:scratch:1", "--platform=amd64"))
+    assert fact["packages"] is fact["release"] is None
+    assert set(fact["problems"]) == {"packages", "release", "world"}
+
+
+def test_check(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(capsys, "check", "oci:bad:1", "--platform=amd64", code=1)
+    assert out.startswith("oci:bad:1 (linux/amd64, sha256:")
+    assert "\n  platform: /etc/apk/arch: expected x86_64, found x\n" in out
+    assert "\n  clean:temporary-files: /tmp/left: " in out
+    excepted = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--except=temporary-files:/tmp/*", code=1)
+    assert "/tmp/left" not in excepted
+    named = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--rules=setuid,timezone", code=1)
+    assert "/tmp/left" not in named
+
+
+def test_check_of_security_data(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    fixes = {"packages": [{"pkg": {"name": "musl", "secfixes": {"1.2.6-r9": ["CVE-2026-1"]}}}]}
+    (folder / "main.json").write_text(json.dumps({"distroversion": "v3.24", "reponame": "main"} | fixes))
+    args = ("check", "oci:good:1", "--platform=amd64", f"--secdb={folder}/main.json")
+    assert "CVE-2026-1" in told(capsys, *args, code=1)
+
+
+def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(capsys, "sizes", "oci:good:1", "--platform=amd64").splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["compressed", "unpacked", "rootfs"]
+    assert {line.rsplit("  ")[-1] for line in lines[4:]} == {"musl", "busybox", "baselayout", "(no package)"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("oci:good:1", "oci:good:1", "--platform=amd64"), 0, "  nothing differs"),
+        (("oci:good:1", "oci:bad:1", "--platform=amd64"), 1, "    musl: 1.2.6-r2 -> 1.2.6-r3"),
+        (("oci:both:1", "oci:both:1", "--platform=all"), 0, "  nothing differs"),
+        (("oci:both:1", "oci:both:1", "--platform=amd64", "--to=arm64"), 1, "  file: 1 added, 1 removed"),
+    ],
+    ids=["same", "newer", "every-platform", "two-platforms"],
+)
+def test_compare(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, line: str) -> None:
+    assert line in told(capsys, "compare", *arguments, code=code).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("facts", "Alpine"), "invalid image reference: 'Alpine' (expected [registry/]name[:tag][@digest], "),
+        (("facts", "oci:absent:1"), "oci:absent: no such folder"),
+        (("facts", "oci:good:1", "--platform=vax"), "unknown architecture: 'vax' (expected one of linux/amd64"),
+        (("facts", "oci:good:1", "--platform=s390x"), "oci:good:1 is not published for linux/s390x (published: "),
+        (("check", "oci:good:1", "--platform=amd64", "--rules=tidy"), "unknown rule: 'tidy' (expected one of "),
+        (("sizes", "oci:scratch:1", "--platform=amd64"), "no apk database: neither /lib/apk/db/installed nor "),
+        (("facts", "acme/app", "--pull=never"), "acme/app is not in the local store, and pulling is switched off"),
+    ],
+    ids=["name", "absent", "architecture", "platform", "rule", "no-alpine", "pull"],
+)
+def test_what_cannot_be_told(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("pytest-alpine: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [(), ("weigh", "alpine"), ("facts",), ("facts", "a", "--pull=often")])
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: pytest-alpine")
+
+
+def test_a_reader_that_has_enough() -> None:
+    code = "import sys; from pytest_alpine.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "facts", "--platform=all", "oci:both:1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_the_command_is_installed() -> None:
+    (script,) = entry_points(group="console_scripts", name="pytest-alpine")
+    assert script.load() is main
