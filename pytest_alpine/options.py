@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 import pytest
 
 from pytest_alpine.declaration import Declaration, split_list
+from pytest_alpine.engine.select import ENGINES
 from pytest_alpine.errors import AlpineError
 
 if TYPE_CHECKING:
     from datetime import date
 
 DEFAULT_IMAGE: Final = "alpine"
-ENGINES: Final = ("auto", "docker", "none")
 Pull = Literal["missing", "always", "never"]
 PULLS: Final[tuple[Pull, ...]] = get_args(Pull)
 MISSING: Final = ("fail", "skip")
@@ -25,7 +25,7 @@ _OPTIONS: Final = (
     ("image", "REF", "alpine_image", "string", "the image under test, {tag} filled from the matrix (default: alpine)"),
     ("+tag", "TAG", "alpine_tags", "args", "tags to test (default: latest)"),
     ("+platform", "P", "alpine_platforms", "args", "platforms to test: native, all, or names (default: native)"),
-    ("engine", "E", "alpine_engine", "string", "what runs containers: auto, docker, none (default: auto)"),
+    ("engine", "E", "alpine_engine", "string", f"what runs containers: {', '.join(ENGINES)} (default: auto)"),
     ("pull", "P", "alpine_pull", "string", "when images are fetched: missing, always, never (default: missing)"),
     (
         "missing",

@@ -80,9 +80,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = config.stash[alpine_key].settings
     if not settings.configured:
         return []
+    from pytest_alpine.engine.select import describe_choice
     from pytest_alpine.report.header import header_lines
 
-    return header_lines(settings)
+    # A listing asks nobody.
+    engine = settings.engine if config.option.collectonly else describe_choice(settings.engine)
+    return header_lines(settings, engine)
 
 
 @pytest.hookimpl(tryfirst=True)

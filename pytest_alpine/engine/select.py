@@ -1,25 +1,103 @@
-"""Which engine runs the containers: the one that was asked for, or the first that answers."""
+"""Which engine runs the containers: the one that was asked for, or the first that answers.
+
+Every engine is one line in ``KINDS``, in the order in which ``auto`` tries them.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from pytest_alpine.errors import EngineUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_alpine.engine.base import Engine
 
+Answer = TypeVar("Answer")
 
-def select_engine(name: str) -> Engine:
-    """Return the engine that *name* chooses: ``auto``, ``docker`` or ``none``.
+AUTO: Final = "auto"
+"""The word for the first engine that answers."""
 
-    Raises:
-        EngineUnavailable: it does not answer, or no engine is wanted; the message tells the way out.
-    """
-    if name == "none":
-        raise EngineUnavailable(
-            "--alpine-engine=none: containers cannot run; use alpine_image, which needs no engine, or choose another"
-        )
+NONE: Final = "none"
+"""The word for doing without containers."""
+
+_WITHOUT: Final = "or do without containers: --alpine-engine none"
+
+
+class Kind(NamedTuple):
+    """One engine. Both functions raise EngineUnavailable: why it is not to be had, and the command that mends it."""
+
+    open: Callable[[], Engine]
+    """Connects to it."""
+    look: Callable[[], str]
+    """Returns its name and version; loads no library and takes a few milliseconds."""
+
+
+def _open_docker() -> Engine:
     from pytest_alpine.engine.docker import DockerEngine
 
     return DockerEngine()
+
+
+def _look_docker() -> str:
+    from pytest_alpine.engine.ping import look_docker
+
+    return look_docker()
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "docker": Kind(_open_docker, _look_docker),
+}
+
+ENGINES: Final = (AUTO, *KINDS, NONE)
+"""What ``--alpine-engine`` takes."""
+
+
+def select_engine(name: str) -> Engine:
+    """Return the engine that *name*, one of ``ENGINES``, chooses.
+
+    Raises:
+        EngineUnavailable: it does not answer, or no engine is wanted; the message tells for each that was tried why
+            not, and the way out.
+    """
+    return _first(name, lambda kind: kind.open())[0]
+
+
+def describe_choice(name: str) -> str:
+    """Return which engine *name* would choose now, and why, for people; never raises.
+
+    Such as ``docker 20.10.24 (auto)`` or ``none (auto: docker does not answer)``.
+    """
+    if name == NONE:
+        return name
+    try:
+        found, silent = _first(name, lambda kind: kind.look())
+    except EngineUnavailable:
+        found, silent = NONE, tuple(KINDS) if name == AUTO else (name,)
+    reasons = ", ".join(f"{kind} does not answer" for kind in silent)
+    if name == AUTO:
+        return f"{found} ({AUTO}: {reasons})" if reasons else f"{found} ({AUTO})"
+    return f"{found} ({reasons})" if reasons else found
+
+
+def _first(name: str, ask: Callable[[Kind], Answer]) -> tuple[Answer, tuple[str, ...]]:
+    """Return what the first kind says that *name* stands for and that answers, and those that were asked in vain."""
+    if name == NONE:
+        raise EngineUnavailable(
+            "--alpine-engine=none: containers cannot run; use alpine_image, which needs no engine, or choose another"
+        )
+    said: dict[str, EngineUnavailable] = {}
+    for tried in KINDS if name == AUTO else (name,):
+        try:
+            return ask(KINDS[tried]), tuple(said)
+        except EngineUnavailable as error:
+            said[tried] = error
+    raise EngineUnavailable(_nobody(said)) from next(iter(said.values()))
+
+
+def _nobody(said: dict[str, EngineUnavailable]) -> str:
+    if len(said) == 1:
+        return f"{next(iter(said.values()))}; {_WITHOUT}"
+    lines = (f"  {name}: {why}" for name, why in said.items())
+    return "\n".join(["no engine answers:", *lines, _WITHOUT])

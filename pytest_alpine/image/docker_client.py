@@ -217,7 +217,4 @@ def _reason(error: BaseException) -> str:
 
 
 def _way_out() -> str:
-    return (
-        "start dockerd (and join the group that owns its socket), set DOCKER_HOST to another engine, "
-        "or do without containers: --alpine-engine none"
-    )
+    return "start dockerd (and join the group that owns its socket), or set DOCKER_HOST to another engine"

@@ -1,4 +1,4 @@
-"""The lines at the head of a run: what is under test, and what will run it. Made without asking any daemon."""
+"""The lines at the head of a run: what is under test, and what will run it. At most a ping of the engine is needed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,12 @@ class HeaderSettings(Protocol):
         """The ini file's word."""
         ...
 
-    @property
-    def engine(self) -> str:
-        """The engine that was asked for."""
-        ...
 
-
-def header_lines(settings: HeaderSettings) -> list[str]:
-    """Return the header of a run with these *settings*."""
+def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
+    """Return the header of a run with these *settings*, whose containers run on *engine*."""
     declared = settings.chosen.over(settings.ini)
     tags = ", ".join(declared.tags) if declared.tags else "latest (it moves: --alpine-tag pins it)"
     platforms = ", ".join(
         f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
     )
-    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}, engine {settings.engine}"]
+    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}", f"alpine engine: {engine}"]

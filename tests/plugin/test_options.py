@@ -12,7 +12,7 @@ from tests.support.images import image, layer_tar, write_oci_layout
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--alpine-engine=qemu"], "--alpine-engine=qemu: unknown engine; try one of auto, docker, none"),
+        (["--alpine-engine=qemu"], "--alpine-engine=qemu: unknown engine; try one of auto, docker, "),
         (["--alpine-pull=often"], "--alpine-pull=often: unknown pull; try one of missing, always, never"),
         (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
         (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .html, .json, .md"),
@@ -93,8 +93,27 @@ def test_header_says_what_is_under_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_nothing(): ...")
     assert "alpine:" not in pytester.runpytest_subprocess().stdout.str()
     pytester.runpytest_subprocess("--alpine-platform=native").stdout.fnmatch_lines(
-        ["alpine: image alpine, tags latest (it moves: --alpine-tag pins it), platforms native (linux/*), engine auto"]
+        ["alpine: image alpine, tags latest (it moves: --alpine-tag pins it), platforms native (linux/*)"]
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ((), "auto: docker does not answer"),
+        (("--alpine-engine=docker",), "alpine engine: none (docker does not answer)"),
+        (("--alpine-engine=none",), "alpine engine: none"),
+        (("--collect-only",), "alpine engine: auto"),
+    ],
+    ids=["auto", "docker", "none", "a-listing"],
+)
+def test_header_says_what_runs_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], shown: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{pytester.path}/nobody.sock")
+    pytester.makepyfile("def test_nothing(): ...")
+    result = pytester.runpytest_subprocess("--alpine-platform=native", *args)
+    assert shown in "\n".join(line for line in result.outlines if line.startswith("alpine engine: "))
 
 
 @pytest.mark.usefixtures("layout")

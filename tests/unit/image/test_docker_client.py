@@ -19,10 +19,7 @@ from tests.support.engine_server import EngineServer, serving_engine
 if TYPE_CHECKING:
     from pathlib import Path
 
-WAY_OUT = (
-    "start dockerd (and join the group that owns its socket), set DOCKER_HOST to another engine, "
-    "or do without containers: --alpine-engine none"
-)
+WAY_OUT = "start dockerd (and join the group that owns its socket), or set DOCKER_HOST to another engine"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,82 @@
+"""A look at who listens on a socket of Docker's API, without any library: for the head of a run.
+
+Spec: the Engine API, "Ping"; Podman answers it too, and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from contextlib import closing
+from typing import Final
+
+from pytest_alpine.errors import EngineUnavailable
+
+_DEFAULT: Final = "unix:///var/run/docker.sock"
+_TIMEOUT: Final = 10.0
+_ANSWER_SIZE: Final = 4096
+_REQUEST: Final = b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n"
+# Server: Docker/20.10.24+dfsg1 (linux), Server: Libpod/4.3.1 (linux)
+_SERVER: Final = re.compile(r"^server: *(?P<name>docker|libpod)/(?P<version>\S+)", re.IGNORECASE | re.MULTILINE)
+_NAMES: Final = {"docker": "docker", "libpod": "podman"}
+
+
+def look_docker() -> str:
+    """Return the name and version of the engine that the docker command would use, if it is on a local socket.
+
+    Of one that is far away, or that a docker context names, only where it is: finding out more takes longer.
+
+    Raises:
+        EngineUnavailable: nobody answers.
+    """
+    if not os.environ.get("DOCKER_HOST") and (context := _context()):
+        return f"docker, of the context {context!r}"
+    return look(os.environ.get("DOCKER_HOST") or _DEFAULT)
+
+
+def look(url: str) -> str:
+    """Return the name and version of the engine at *url*; of one that is far away, only where it is.
+
+    Raises:
+        EngineUnavailable: nobody answers.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme != "unix":
+        return f"docker, at {url}"
+    try:
+        answer = _ask(path if path.startswith("/") else f"/{path}")
+    except OSError as error:
+        raise EngineUnavailable(f"no engine answers at {url}: {error.strerror or error}") from error
+    found = _SERVER.search(answer)
+    return f"{_NAMES[found['name'].lower()]} {found['version']}" if found else f"docker, at {url}"
+
+
+def _ask(path: str) -> str:
+    with closing(socket.socket(socket.AF_UNIX)) as connection:
+        connection.settimeout(_TIMEOUT)
+        connection.connect(path)
+        connection.sendall(_REQUEST)
+        answer = b""
+        while b"\r\n\r\n" not in answer and len(answer) < _ANSWER_SIZE:
+            piece = connection.recv(_ANSWER_SIZE)
+            if not piece:
+                break
+            answer += piece
+    return answer.decode("latin-1").replace("\r\n", "\n")
+
+
+def _context() -> str:
+    """Return the docker context that is in use; none where it is the default."""
+    import json
+    from pathlib import Path
+
+    name = os.environ.get("DOCKER_CONTEXT")
+    if not name:
+        folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+        try:
+            settings = json.loads((folder / "config.json").read_bytes())
+        except (OSError, ValueError):
+            return ""  # whoever needs it says what is wrong with it
+        name = settings.get("currentContext") if isinstance(settings, dict) else ""
+    return "" if not name or name == "default" else str(name)
