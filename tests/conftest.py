@@ -1,4 +1,4 @@
-"""What tests need beyond Python: the markers ``official``, ``docker`` and ``emulators``, and the test bed.
+"""What tests need beyond Python: the markers ``official``, ``docker``, ``emulators`` and ``far``, and the test bed.
 
 A test whose need is not met is skipped, with the sentence that mends it. What ``PYTEST_ALPINE_REQUIRE`` lists must be
 there: such a skip is a failure then.
@@ -16,6 +16,8 @@ from tests.testbed import Testbed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.bed.far import FarEngine
+
 REQUIRED = frozenset(filter(None, os.environ.get("PYTEST_ALPINE_REQUIRE", "").split(",")))
 EMULATED = frozenset({"linux/arm/v6", "linux/arm/v7", "linux/arm64", "linux/ppc64le", "linux/riscv64", "linux/s390x"})
 
@@ -23,12 +25,14 @@ NEEDS: dict[str, Callable[[Testbed], bool]] = {
     "official": lambda bed: bed.official,
     "docker": lambda bed: bed.docker,
     "emulators": lambda bed: bed.emulated >= EMULATED,
+    "far": lambda bed: bed.far is not None,
 }
 
 WAYS_OUT = {
     "official": "set PYTEST_ALPINE_MIRROR to an Alpine mirror, and run: python tests/testbed.py up",
     "docker": "run: python tests/testbed.py up",
     "emulators": "run: python tests/testbed.py up",
+    "far": "run: python tests/testbed.py up",
 }
 
 bed_key = pytest.StashKey[Testbed]()
@@ -59,3 +63,11 @@ def tell(need: str, bed: Testbed) -> None:
 def bed(pytestconfig: pytest.Config) -> Testbed:
     """The test bed."""
     return bed_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def far_engine(pytestconfig: pytest.Config) -> FarEngine:
+    """The second Docker engine; for tests with the marker ``far``."""
+    found = bed_of(pytestconfig).far
+    assert found is not None
+    return found
