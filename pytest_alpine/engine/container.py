@@ -59,6 +59,11 @@ class DockerContainer(RunningContainer):
         return f"docker exec -it {self._name} /bin/sh"
 
     @property
+    def remove_command(self) -> str:
+        """The command that removes it, for people."""
+        return f"docker rm -fv {self._name}"
+
+    @property
     def rootfs(self) -> RootFS:
         """The root filesystem; every question is answered as it is at that moment."""
         return self._live
