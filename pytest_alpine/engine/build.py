@@ -5,20 +5,22 @@ Spec: the Engine API, "Build an image".
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.engine.docker_images import DockerImages
+from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.labels import run_labels
 from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import connect, docker_errors
-from pytest_alpine.image.open import open_image
+from pytest_alpine.image.daemon import open_source
+from pytest_alpine.image.docker_client import docker_errors
+from pytest_alpine.image.image import Image
+from pytest_alpine.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_alpine.engine.base import Engine
-    from pytest_alpine.image.image import Image
 
 BASE_ARGUMENT: Final = "ALPINE_IMAGE"
 """The build argument that names the cell's image: ``ARG ALPINE_IMAGE=alpine:3.22``, ``FROM ${ALPINE_IMAGE}``."""
@@ -38,7 +40,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
     """Build the folder *context* for the platform of *base* and return the image, read from the engine.
 
     Args:
-        engine: what builds; it must be Docker's.
+        engine: what builds: Docker, or another that speaks its API.
         base: the image that the build argument ``ALPINE_IMAGE`` names; it is loaded into the engine if need be.
         context: the folder with the Dockerfile.
         dockerfile: its name inside *context*.
@@ -48,12 +50,10 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
     Raises:
         EngineError: the engine cannot build, or the build failed; the message ends with its last lines.
     """
-    if engine.name != "docker":
-        raise EngineError(f"the engine {engine.name!r} builds no images (expected docker)")
-    client = connect()
-    try:
-        engine_id = str(client.info()["ID"])
-        held = DockerImages(client, engine_id).ensure(base)
+    if not isinstance(engine, DockerEngine):
+        raise EngineError(f"the engine {engine.name!r} builds no images (expected docker or podman)")
+    held = engine.images.ensure(base)
+    with closing(engine.connect()) as client:
         base.store.progress(f"building {context} for {base.platform}")
         with docker_errors(f"cannot build {context} for {base.platform}"):
             built = _built(
@@ -70,9 +70,8 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
                 ),
                 f"building {context} for {base.platform} failed",
             )
-    finally:
-        client.close()
-    return open_image(f"docker-daemon:{built}", base.platform, store=base.store)
+    reference = Reference.parse(f"docker-daemon:{built}")
+    return Image(open_source(reference, base.platform, base.store, engine.connect), base.store)
 
 
 def _built(events: Iterable[dict[str, Any]], failed: str) -> str:

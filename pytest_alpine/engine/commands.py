@@ -12,6 +12,7 @@ from pytest_alpine.engine.lone_command import LoneCommand
 from pytest_alpine.engine.scripts import SHELL, check_words, command_script
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
 from pytest_alpine.errors import CommandTimeout, EngineError
+from pytest_alpine.image.docker_client import EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +110,12 @@ class Commands:
         with self._lock:
             if self._free[user]:
                 return self._free[user].pop()
-        process = self._processes.start([SHELL], user=user, stdin=True)
+        try:
+            process = self._processes.start([SHELL], user=user, stdin=True)
+        except EngineRefusedError as error:
+            if user is None:
+                raise
+            raise EngineError(f"no shell starts as user {user!r} in {self._where}: {error.explanation}") from error
         session = ShellSession(process.stream, self._processes.kill)
         with self._lock:
             self._all.append(session)

@@ -38,11 +38,13 @@ class DockerContainer(RunningContainer):
         image: Image,
         *,
         emulated: bool,
+        command: str,
         forget: Callable[[DockerContainer], None],
     ) -> None:
         super().__init__(name, image, DockerProcesses(client=client, container=container_id), emulated=emulated)
         self._client = client
         self._id = container_id
+        self._command = command
         self._forget = forget
         self._kept = False
         self._archive = DockerArchive(client=client, container=container_id)
@@ -56,12 +58,7 @@ class DockerContainer(RunningContainer):
     @property
     def enter_command(self) -> str:
         """The command that opens a shell in it, for people."""
-        return f"docker exec -it {self._name} /bin/sh"
-
-    @property
-    def remove_command(self) -> str:
-        """The command that removes it, for people."""
-        return f"docker rm -fv {self._name}"
+        return f"{self._command} exec -it {self._name} /bin/sh"
 
     @property
     def rootfs(self) -> RootFS:

@@ -15,48 +15,53 @@ from pytest_alpine.engine.docker_images import DockerImages
 from pytest_alpine.engine.docker_start import DockerStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.labels import KEPT, RUN, is_dead
-from pytest_alpine.image.docker_client import EngineRefusedError, connect, docker_errors
+from pytest_alpine.image.docker_client import Connect, EngineRefusedError, connect, docker_errors
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
-    from docker import DockerClient
-
     from pytest_alpine.engine.base import Engine
     from pytest_alpine.engine.container import DockerContainer
     from pytest_alpine.image.image import Image
 
 _GONE: Final = (404, 409)  # removed, or being removed
 _STOPPED_AT_ONCE: Final = 8
+_DOCKER: Final = "docker"
+_PODMAN: Final = "podman"
+_ONLY_PODMAN_SAYS: Final = "BuildahVersion"
 
 
 class DockerEngine:
     """An engine that speaks Docker's API. Any number of threads may use it at once."""
 
-    def __init__(self, client: DockerClient | None = None, name: str = "docker") -> None:
-        """Use the engine that *client* is connected to, or the one that the docker command would use.
+    def __init__(self, connect: Connect = connect, command: str | None = None) -> None:
+        """Use the engine that *connect* connects to.
 
         Args:
-            client: a connection, which is closed with this object.
-            name: the word for the engine.
+            connect: opens a connection anew at every call; by default to where the docker command would connect.
+            command: what people type to reach the engine; its name when None.
 
         Raises:
             EngineUnavailable: none answers.
             EngineError: it failed.
         """
-        self._client = client or connect()
-        self._name = name
+        self.connect = connect
+        """Opens a connection of its own; whoever connects closes."""
+        self._client = connect()
         with docker_errors("cannot ask the engine what it is"):
             self._info: dict[str, Any] = self._client.info()
+        self._name = _PODMAN if _ONLY_PODMAN_SAYS in self._info else _DOCKER
         self.machines = Machines(
             native=Platform.parse(self._info["Architecture"]),
             handlers=read_handlers() if self._is_here() else None,
         )
         """What its machine runs."""
-        self._images = DockerImages(self._client, self._info["ID"])
+        self.images = DockerImages(self._client, f"{self._info['Name']} {self._info['DockerRootDir']}")
+        """The images it holds."""
         self._starter = DockerStart(
             self._client,
+            command=command or self._name,
             native=self.machines.native.machine,
-            has_init=bool(self._info.get("InitBinary")),
+            has_init=self._name == _PODMAN or bool(self._info.get("InitBinary")),  # podman does not name its own
             forget=self._forget,
         )
         self._lock = threading.Lock()
@@ -69,7 +74,7 @@ class DockerEngine:
 
     def describe(self) -> str:
         """Return one line about it: version, storage, and which platforms it emulates."""
-        version = f"{self._name} {self._info.get('ServerVersion', '')}, {self._info.get('Driver', '')}"
+        version = f"{self.name} {self._info.get('ServerVersion', '')}, {self._info.get('Driver', '')}"
         if self.machines.handlers is None:
             return f"{version}; which platforms it emulates, trying tells"
         return f"{version}; emulated: {describe_platforms(self.machines.emulates()) or 'none'}"
@@ -81,7 +86,7 @@ class DockerEngine:
     def start(self, image: Image) -> DockerContainer:
         """Start a container of *image*; see ``Engine.start``."""
         emulated = self.emulated(image.platform)
-        container = self._starter.start(image, self._images.ensure(image), emulated=emulated)
+        container = self._starter.start(image, self.images.ensure(image), emulated=emulated)
         with self._lock:
             self._running.add(container)
         return container

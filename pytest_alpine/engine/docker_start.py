@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.base import last_lines
@@ -21,10 +21,10 @@ from pytest_alpine.engine.labels import PREFIX, run_labels
 from pytest_alpine.engine.scripts import SHELL
 from pytest_alpine.engine.shell_session import SessionEndedError
 from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
-from pytest_alpine.image.docker_client import docker_errors
+from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from docker import DockerClient
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
 _FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
+# Podman without catatonit, which it does not tell before.
+_NO_INIT: Final = "container-init binary not found"
 # A container that dies at its start does so within this many seconds.
 _DYING: Final = 2.0
 _NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
@@ -43,13 +45,24 @@ class _NoShellError(EngineError):
     """The image has no shell."""
 
 
+class _NoInitError(EngineError):
+    """The engine has no init process after all."""
+
+
 class DockerStart:
     """Starts containers on one engine."""
 
     def __init__(
-        self, client: DockerClient, *, native: Machine, has_init: bool, forget: Callable[[DockerContainer], None]
+        self,
+        client: DockerClient,
+        *,
+        command: str,
+        native: Machine,
+        has_init: bool,
+        forget: Callable[[DockerContainer], None],
     ) -> None:
         self._client = client
+        self._command = command
         self._native = native
         self._has_init = has_init
         self._forget = forget
@@ -57,7 +70,7 @@ class DockerStart:
     def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
         """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
         if self._has_init:
-            with suppress(_NoShellError):
+            with suppress(_NoShellError, _NoInitError):
                 return self._started(image, held, BY_SHELL, emulated=emulated)
         if pause_program(self._native) is None:
             raise ContainerStartError(
@@ -83,7 +96,7 @@ class DockerStart:
     def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         api = self._client.api
         name = _container_name(image)
-        with docker_errors(f"cannot create a container of {image}"):
+        with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
             made = api.create_container(
                 held.name,
                 name=name,
@@ -95,7 +108,19 @@ class DockerStart:
                 host_config=api.create_host_config(init=self._has_init or None),
                 platform=held.platform,
             )
-        return DockerContainer(self._client, made["Id"], name, image, emulated=emulated, forget=self._forget)
+        return DockerContainer(
+            self._client, made["Id"], name, image, emulated=emulated, command=self._command, forget=self._forget
+        )
+
+    @contextmanager
+    def _init_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except EngineRefusedError as error:
+            if _NO_INIT not in error.explanation:
+                raise
+            self._has_init = False
+            raise _NoInitError(str(error)) from error
 
     def _boot(self, container: DockerContainer, program: Sequence[str]) -> None:
         archive = DockerArchive(client=self._client, container=container.id)

@@ -8,12 +8,14 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.process import STDERR
 from pytest_alpine.engine.scripts import SHELL, TELL_PID
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, TooLongError
 from pytest_alpine.errors import EngineError
+from pytest_alpine.image.docker_client import EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +55,16 @@ class LoneCommand:
         """
         token = secrets.token_hex(16)
         argv = [SHELL, "-c", TELL_PID, SHELL, token, *self.argv] if kill is not None else self.argv
-        process = processes.start(
-            argv, user=self.user, workdir=self.workdir, env=self.env, stdin=self.stdin is not None, tty=self.tty
-        )
+        try:
+            process = processes.start(
+                argv, user=self.user, workdir=self.workdir, env=self.env, stdin=self.stdin is not None, tty=self.tty
+            )
+        except EngineRefusedError as error:
+            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # Podman's way to say that there is no such program or user.
+            said = error.explanation.encode("utf-8", "surrogateescape")
+            return Finished(exit_code=127 if _NOT_FOUND.search(said) else 126, stdout=b"", stderr=said)
         outputs = _Outputs(re.compile(rb"\A%s (\d+)\r?\n" % token.encode()))
         try:
             self._talk(process, outputs, time.monotonic() + timeout)

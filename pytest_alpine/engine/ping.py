@@ -12,8 +12,8 @@ from contextlib import closing
 from typing import Final
 
 from pytest_alpine.errors import EngineUnavailable
+from pytest_alpine.image.docker_client import DEFAULT_CONTEXT, DEFAULT_SOCKET, current_context
 
-_DEFAULT: Final = "unix:///var/run/docker.sock"
 _TIMEOUT: Final = 10.0
 _ANSWER_SIZE: Final = 4096
 _REQUEST: Final = b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n"
@@ -30,26 +30,26 @@ def look_docker() -> str:
     Raises:
         EngineUnavailable: nobody answers.
     """
-    if not os.environ.get("DOCKER_HOST") and (context := _context()):
+    if not os.environ.get("DOCKER_HOST") and (context := current_context()) != DEFAULT_CONTEXT:
         return f"docker, of the context {context!r}"
-    return look(os.environ.get("DOCKER_HOST") or _DEFAULT)
+    return look(os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET)
 
 
-def look(url: str) -> str:
-    """Return the name and version of the engine at *url*; of one that is far away, only where it is.
+def look(url: str, name: str = "docker") -> str:
+    """Return the name and version of the engine at *url*; of one that is far away, that it is *name*, and where.
 
     Raises:
         EngineUnavailable: nobody answers.
     """
     scheme, _, path = url.partition("://")
     if scheme != "unix":
-        return f"docker, at {url}"
+        return f"{name}, at {url}"
     try:
         answer = _ask(path if path.startswith("/") else f"/{path}")
     except OSError as error:
         raise EngineUnavailable(f"no engine answers at {url}: {error.strerror or error}") from error
     found = _SERVER.search(answer)
-    return f"{_NAMES[found['name'].lower()]} {found['version']}" if found else f"docker, at {url}"
+    return f"{_NAMES[found['name'].lower()]} {found['version']}" if found else f"{name}, at {url}"
 
 
 def _ask(path: str) -> str:
@@ -64,19 +64,3 @@ def _ask(path: str) -> str:
                 break
             answer += piece
     return answer.decode("latin-1").replace("\r\n", "\n")
-
-
-def _context() -> str:
-    """Return the docker context that is in use; none where it is the default."""
-    import json
-    from pathlib import Path
-
-    name = os.environ.get("DOCKER_CONTEXT")
-    if not name:
-        folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-        try:
-            settings = json.loads((folder / "config.json").read_bytes())
-        except (OSError, ValueError):
-            return ""  # whoever needs it says what is wrong with it
-        name = settings.get("currentContext") if isinstance(settings, dict) else ""
-    return "" if not name or name == "default" else str(name)

@@ -12,6 +12,8 @@ from pytest_alpine.errors import EngineUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from docker import DockerClient
+
     from pytest_alpine.engine.base import Engine
 
 Answer = TypeVar("Answer")
@@ -46,8 +48,22 @@ def _look_docker() -> str:
     return look_docker()
 
 
+def _open_podman() -> Engine:
+    from pytest_alpine.engine.docker import DockerEngine
+    from pytest_alpine.engine.podman import connect_podman
+
+    return DockerEngine(connect_podman)
+
+
+def _look_podman() -> str:
+    from pytest_alpine.engine.podman import look_podman
+
+    return look_podman()
+
+
 KINDS: Final[dict[str, Kind]] = {
     "docker": Kind(_open_docker, _look_docker),
+    "podman": Kind(_open_podman, _look_podman),
 }
 
 ENGINES: Final = (AUTO, *KINDS, NONE)
@@ -79,6 +95,21 @@ def describe_choice(name: str) -> str:
     if name == AUTO:
         return f"{found} ({AUTO}: {reasons})" if reasons else f"{found} ({AUTO})"
     return f"{found} ({reasons})" if reasons else found
+
+
+def connect_to_store(name: str) -> DockerClient:
+    """Connect to the engine whose images plain names may mean: podman where *name* says so, else Docker.
+
+    Raises:
+        EngineUnavailable: it does not answer.
+    """
+    if name == "podman":
+        from pytest_alpine.engine.podman import connect_podman
+
+        return connect_podman()
+    from pytest_alpine.image.docker_client import connect
+
+    return connect()
 
 
 def _first(name: str, ask: Callable[[Kind], Answer]) -> tuple[Answer, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.document import parse_json
 from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
-from pytest_alpine.image.docker_client import STILL_UP, connect
+from pytest_alpine.image.docker_client import STILL_UP, Connect, connect
 from pytest_alpine.image.held import Held, SaveStream, inspect, other_platform
 from pytest_alpine.image.manifest import Descriptor
 from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
@@ -56,7 +56,7 @@ class _NotSavedError(MalformedImage):
     """The local store lacks something of the image."""
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, store: Store, connect: Connect = connect) -> tuple[Platform, ...]:
     """Return the platforms for which the engine holds *reference*.
 
     Raises:
@@ -64,7 +64,7 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
         EngineError: no engine answers, or it failed.
     """
     with closing(connect()) as client:
-        held = inspect(client, reference)
+        held = inspect(client, reference, connect)
         if held.classic and held.platform is not None:
             return (held.platform,)
         if store.document(held.id) is None:
@@ -72,7 +72,7 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
     return (_config_platform(held, store),) if held.classic else tuple(_manifests(held, store))
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, store: Store, connect: Connect = connect) -> ImageSource:
     """Return the image *reference* for *platform*; what the store lacks of it is copied from the engine at once.
 
     Raises:
@@ -82,7 +82,7 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
         EngineError: no engine answers, or it failed.
     """
     with closing(connect()) as client:
-        held = inspect(client, reference)
+        held = inspect(client, reference, connect)
         if held.classic:
             _check_classic(held, platform)
         try:
@@ -194,7 +194,7 @@ def _open_layer(held: Held, digest: str, scratch: Path) -> Iterator[ByteStream]:
     """Open a layer that the local store has lost since the image was opened."""
     where = f"{held.reference}, as saved by the engine"
     with (
-        closing(connect()) as client,
+        closing(held.connect()) as client,
         closing(SaveStream(client, held)) as stream,
         saved_layer(stream, digest, scratch, where) as layer,
     ):

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import socket
+from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from docker.errors import APIError
 
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
+DEFAULT_CONTEXT: Final = "default"
 
 STILL_UP: Final = "see whether it still runs: docker info"
 """What to do when the connection breaks."""
@@ -34,6 +36,11 @@ _CONNECT_TIMEOUT: Final = 10
 _ANSWER_TIMEOUT: Final = 600
 
 _MAX_EXPLANATION: Final = 500
+_WAY_OUT: Final = "start dockerd (and join the group that owns its socket), or set DOCKER_HOST to another engine"
+
+
+Connect = Callable[[], "DockerClient"]
+"""Opens a connection to an engine anew at every call; whoever connects closes."""
 
 
 class EngineRefusedError(EngineError):
@@ -55,6 +62,10 @@ class Endpoint:
     origin: str
     tls: Any = None
     """The SDK's TLS settings, or None."""
+    engine: str = "Docker engine"
+    """What listens there, for messages."""
+    way_out: str = _WAY_OUT
+    """What to do where it does not answer."""
 
     def __str__(self) -> str:
         return f"{self.url} ({self.origin})"
@@ -66,18 +77,22 @@ def endpoint() -> Endpoint:
     Raises:
         EngineUnavailable: the docker context or the TLS settings cannot be used.
     """
+    context = current_context()
+    if not os.environ.get("DOCKER_HOST") and context == DEFAULT_CONTEXT:  # told without the SDK, which loads slowly
+        return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
     from docker.errors import DockerException
 
     try:
-        return _from_environment() if os.environ.get("DOCKER_HOST") else _from_context()
+        return _from_environment() if os.environ.get("DOCKER_HOST") else _from_context(context)
     except DockerException as error:
-        raise EngineUnavailable(f"cannot tell where the Docker engine listens: {error}; {_way_out()}") from error
+        raise EngineUnavailable(f"cannot tell where the Docker engine listens: {error}; {_WAY_OUT}") from error
 
 
-def connect(timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
-    """Return a client of the Docker engine that answers; whoever connects closes.
+def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
+    """Return a client of an engine that answers; whoever connects closes.
 
     Args:
+        where: it listens; where the docker command would connect when None.
         timeout: how many seconds each later request may wait for bytes. The connection itself must stand in ten.
 
     Raises:
@@ -85,12 +100,12 @@ def connect(timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
     """
     from docker.errors import DockerException
 
-    where = endpoint()
+    where = where or endpoint()
     try:
         _check_socket(where)
         client = _client(where, _api_version(where))
     except _broken_connections(DockerException, OSError) as error:
-        raise EngineUnavailable(f"no Docker engine answers at {where}: {_reason(error)}; {_way_out()}") from error
+        raise EngineUnavailable(f"no {where.engine} answers at {where}: {_reason(error)}; {where.way_out}") from error
     client.api.timeout = timeout
     return client
 
@@ -162,27 +177,34 @@ def _from_environment() -> Endpoint:
     return Endpoint(url=settings["base_url"], tls=settings.get("tls"), origin="from DOCKER_HOST")
 
 
-def _from_context() -> Endpoint:
-    from docker.context import ContextAPI
-    from docker.context.config import get_current_context_name
+def current_context() -> str:
+    """Return the docker context in use: ``DOCKER_CONTEXT``, else what the docker command's configuration names."""
+    if named := os.environ.get("DOCKER_CONTEXT"):
+        return named
+    folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+    try:
+        return str(json.loads((Path(folder) / "config.json").read_bytes()).get("currentContext") or DEFAULT_CONTEXT)
+    except (OSError, ValueError, AttributeError):  # the command takes a broken file for none, too
+        return DEFAULT_CONTEXT
 
-    name = os.environ.get("DOCKER_CONTEXT") or get_current_context_name()
-    if name == "default":
-        return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
+
+def _from_context(name: str) -> Endpoint:
+    from docker.context import ContextAPI
+
     try:
         context = ContextAPI.get_context(name)
     except Exception as error:
         # The SDK raises a bare Exception here; a broken file of a context is the only cause.
-        raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {_way_out()}") from error
+        raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {_WAY_OUT}") from error
     if context is None or not context.Host:
-        raise EngineUnavailable(f"there is no docker context {name!r} (known: {_known_contexts()}); {_way_out()}")
+        raise EngineUnavailable(f"there is no docker context {name!r} (known: {_known_contexts()}); {_WAY_OUT}")
     return Endpoint(url=context.Host, tls=context.TLSConfig, origin=f"docker context {name!r}")
 
 
 def _known_contexts() -> str:
     from docker.context.config import get_meta_dir
 
-    names = ["default"]
+    names = [DEFAULT_CONTEXT]
     for path in Path(get_meta_dir()).glob("*/meta.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):  # a broken one is not the one that was asked for
             names.append(json.loads(path.read_bytes())["Name"])
@@ -214,7 +236,3 @@ def _reason(error: BaseException) -> str:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
     return str(error)[:_MAX_EXPLANATION]
-
-
-def _way_out() -> str:
-    return "start dockerd (and join the group that owns its socket), or set DOCKER_HOST to another engine"

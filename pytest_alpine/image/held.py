@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import ImageNotFound
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.image.docker_client import Connect, EngineRefusedError, docker_errors
 from pytest_alpine.image.document import checked_digest, field
 from pytest_alpine.image.manifest_source import config_platform
 
@@ -33,6 +33,8 @@ class Held:
     """An image as the engine describes it."""
 
     reference: Reference
+    connect: Connect
+    """Opens another connection to the engine."""
     id: str
     """The digest of the configuration in a classic store, of the manifest or index in a containerd store."""
     platform: Platform | None
@@ -43,8 +45,8 @@ class Held:
     """Whether the engine has a classic store, which keeps one platform a tag, and no manifests."""
 
 
-def inspect(client: DockerClient, reference: Reference) -> Held:
-    """Return what the engine tells of *reference*.
+def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Held:
+    """Return what the engine behind *client* tells of *reference*; *connect* connects to it anew.
 
     Raises:
         ImageNotFound: it holds no such image; the message names those with the nearest names.
@@ -66,6 +68,7 @@ def inspect(client: DockerClient, reference: Reference) -> Held:
     lower = {name: details.get(name.capitalize()) for name in ("os", "architecture", "variant")}
     return Held(
         reference=reference,
+        connect=connect,
         id=checked_digest(engine_id if ":" in engine_id else f"sha256:{engine_id}", where),
         platform=None if lower["architecture"] == "arm" and not lower["variant"] else config_platform(lower, where),
         diff_ids=tuple(checked_digest(layer, where) for layer in field(rootfs, "Layers", list, where, [])),

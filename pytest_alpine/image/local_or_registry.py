@@ -33,7 +33,7 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
         return registry.published(reference, store)
     except ImageError:
         try:
-            return daemon.published(reference, store)
+            return daemon.published(reference, store, store.connect)
         except _NOT_HERE:
             pass
         raise
@@ -50,7 +50,7 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
     if store.pull == "always":
         return _registry_first(reference, platform, store)
     try:
-        held = daemon.open_source(reference, platform, store)
+        held = daemon.open_source(reference, platform, store, store.connect)
     except _NOT_HERE:
         return registry.open_source(reference, platform, store)
     return _as_published(held, store)
@@ -63,7 +63,7 @@ def _registry_first(reference: Reference, platform: Platform, store: Store) -> I
         raise  # what the engine holds may be old by now
     except ImageError:
         try:
-            return daemon.open_source(reference, platform, store)
+            return daemon.open_source(reference, platform, store, store.connect)
         except _NOT_HERE:
             pass
         raise

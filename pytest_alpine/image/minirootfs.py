@@ -103,6 +103,8 @@ def synthesised_config(platform: Platform, diff_id: str) -> bytes:
     document: dict[str, Any] = {
         "architecture": platform.architecture,
         "config": {"Cmd": ["/bin/sh"], "Env": [_PATH]},
+        # Optional by the specification, but podman builds nothing on an image whose layers have none.
+        "history": [{"created_by": "a root filesystem"}],
         "os": platform.os,
         "rootfs": {"diff_ids": [diff_id], "type": "layers"},
     }

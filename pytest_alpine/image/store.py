@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
+from pytest_alpine.image.docker_client import Connect, connect
 from pytest_alpine.image.document import check_digest, checked_digest, digest_of
 from pytest_alpine.image.hashing import Hashing
 from pytest_alpine.image.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
@@ -57,7 +58,9 @@ def silent(_: str) -> None:
 class Store:
     """A folder of layers and documents, shared by any number of processes."""
 
-    def __init__(self, root: Path, *, pull: Pull = "missing", progress: Progress = silent) -> None:
+    def __init__(
+        self, root: Path, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = connect
+    ) -> None:
         """Keep everything below *root*, which is made when it is first written to.
 
         Args:
@@ -67,21 +70,23 @@ class Store:
                 ``always``: the same, but a tag that cannot be looked up is an error. ``never``: tags mean what they
                 meant last, and what the store lacks is an error.
             progress: is told what takes a while.
+            connect: leads to the engine that plain names are looked up in.
         """
         self.root = root
         self.pull = pull
         self.progress = progress
+        self.connect = connect
         self.memo: dict[object, Any] = {}
         """What sources keep while the process lives: connections, and what tags led to."""
 
     @classmethod
-    def default(cls, *, pull: Pull = "missing", progress: Progress = silent) -> Store:
+    def default(cls, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = connect) -> Store:
         """Return the store in the user's cache folder, or where ``PYTEST_ALPINE_CACHE`` says."""
         import platformdirs
 
         chosen = os.environ.get(CACHE_VARIABLE)
         root = Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine")
-        return cls(root, pull=pull, progress=progress)
+        return cls(root, pull=pull, progress=progress, connect=connect)
 
     def document(self, digest: str) -> bytes | None:
         """Return the manifest or configuration with this *digest*, or None where the store has none."""
