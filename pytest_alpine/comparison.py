@@ -27,6 +27,7 @@ _KINDS: Final[tuple[Kind, ...]] = ("added", "removed", "older", "changed")
 # What an image says of itself that a container sees; dates and digests differ at every build.
 _CONFIG: Final = ("entrypoint", "cmd", "user", "working_dir", "exposed_ports", "volumes", "stop_signal")
 _SHOWN: Final = 10
+_LARGEST: Final = 5
 _DEPTH: Final = 2
 
 
@@ -55,8 +56,7 @@ class Change:
         return "older" if older else "changed"
 
     def __str__(self) -> str:
-        sign = "+" if self.size > 0 else ""
-        size = f" ({sign}{format_size(self.size)})" if self.size else ""
+        size = f" ({_signed(self.size)})" if self.size else ""
         return f"{self.area} {self.name}: {self.old or 'nothing'} -> {self.new or 'nothing'}{size}"
 
 
@@ -231,11 +231,25 @@ def _table(comparison: Comparison) -> Iterator[str]:
         if old is not None and new is not None and old != new
     ]
     yield from sized
+    yield from _growth_lines("by package", comparison.by_package)
+    yield from _growth_lines("by folder", comparison.by_folder)
     if not comparison:
         yield "  nothing else differs" if sized else "  nothing differs"
     explained = {change.name for change in comparison.of("package")}
     for area in AREAS:
         yield from _area_lines(area, comparison.of(area), explained if area in {"file", "elf"} else set())
+
+
+def _growth_lines(what: str, growth: Mapping[str, int]) -> Iterator[str]:
+    """Yield one line on what grew and shrank most, if anything did."""
+    most = ", ".join(f"{name} {_signed(size)}" for name, size in list(growth.items())[:_LARGEST])
+    more = f" and {len(growth) - _LARGEST} more" if len(growth) > _LARGEST else ""
+    if most:
+        yield f"  {what}: {most}{more}"
+
+
+def _signed(size: int) -> str:
+    return f"{'+' if size > 0 else ''}{format_size(size)}"
 
 
 def _area_lines(area: Area, changes: Sequence[Change], explained: set[str]) -> Iterator[str]:

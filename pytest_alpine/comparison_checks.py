@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -48,15 +49,8 @@ def assert_same(a: Image | Container, b: Image | Container, ignore: str | Iterab
     __tracebackhide__ = True
     comparison, changes = _compared(a, b, ignore)
     if changes:
-        left = Comparison(
-            old=comparison.old,
-            new=comparison.new,
-            changes=changes,
-            sizes={},
-            by_package=comparison.by_package,
-            by_folder=comparison.by_folder,
-        )
-        raise AssertionError(str(left))
+        # Sizes follow from the files, of which some may differ.
+        raise AssertionError(str(replace(comparison, changes=changes, sizes={}, by_package={}, by_folder={})))
 
 
 def find_same(a: Image | Container, b: Image | Container, ignore: str | Iterable[str] = ()) -> tuple[Finding, ...]:

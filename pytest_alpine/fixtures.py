@@ -50,20 +50,21 @@ def alpine_container(
     """The current cell's running container, shared by all tests of the cell."""
     session = pytestconfig.stash[alpine_key]
     with problems_told(session.settings, alpine_cell):
-        return session.containers.get(alpine_cell)
+        return session.containers.shared(alpine_cell)
 
 
 @pytest.fixture
 def alpine_container_per_test(
-    alpine_cell: Cell, alpine_image: Image, alpine_engine: Engine, request: pytest.FixtureRequest
+    alpine_cell: Cell,
+    alpine_image: Image,  # noqa: ARG001 - what is wrong with the image is told first
+    pytestconfig: pytest.Config,
 ) -> Iterator[Container]:
     """A container of the current cell for this test alone."""
-    session = request.config.stash[alpine_key]
+    session = pytestconfig.stash[alpine_key]
     with problems_told(session.settings, alpine_cell):
-        container = alpine_engine.start(alpine_image)
+        container = session.containers.fresh(alpine_cell)
     yield container
-    if not session.keeps(request.node, container):
-        container.stop()
+    session.containers.give_back(container)
 
 
 @pytest.fixture(scope="session")

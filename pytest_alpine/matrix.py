@@ -133,7 +133,7 @@ def _row(reference: Reference, words: Sequence[str]) -> Sequence[Cell]:
 
 def _candidates(reference: Reference) -> Sequence[Platform]:
     """Return the platforms that *reference* may be published for, as far as that can be told without a network."""
-    if reference.transport in FILE_TRANSPORTS and "://" not in reference.name:
+    if reference.is_on_disk:
         published = _published_on_disk(reference)
         if published:
             return [platform for platform in PLATFORMS if platform in published]

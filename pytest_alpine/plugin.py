@@ -9,11 +9,14 @@ import pytest
 
 from pytest_alpine import fixtures as _fixtures
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.items import cell_of
 from pytest_alpine.options import add_options, read_settings
-from pytest_alpine.session import AlpineSession, alpine_key, cell_of, failed_key
+from pytest_alpine.session import KEPT, AlpineSession, alpine_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from pytest_alpine.dealt import DealtTests
 
 alpine_build = _fixtures.alpine_build
 alpine_cell = _fixtures.alpine_cell
@@ -23,6 +26,7 @@ alpine_engine = _fixtures.alpine_engine
 alpine_host = _fixtures.alpine_host
 alpine_image = _fixtures.alpine_image
 
+_PROBLEMS = "alpine_problems"
 _MARKER = "alpine(tags=..., platforms=..., image=...): the test's own matrix of tags and platforms, and its image"
 
 
@@ -62,7 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and make the state of this process."""
     config.addinivalue_line("markers", _MARKER)
     settings = read_settings(config)
-    config.stash[alpine_key] = AlpineSession(settings, partial(_say, config))
+    config.stash[alpine_key] = AlpineSession(
+        settings,
+        partial(_say, config),
+        processes=getattr(config, "workerinput", {}).get("workercount", 1),
+        whole_cells=not hasattr(config, "workerinput") or getattr(config.option, "loadgroup", False),
+    )
     if settings.today is not None:
         from pytest_alpine.today import pin_today
 
@@ -104,40 +113,54 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the first containers; xdist's controller and a listing run no tests."""
     config = session.config
-    worker = hasattr(config, "workerinput")
-    distributed = config.getoption("dist", "no") != "no"
-    if config.option.collectonly or (distributed and not worker):
+    if config.option.collectonly:
         return
-    alpine = config.stash[alpine_key]
-    alpine.expect(session.items)
-    if not worker:  # a worker learns one by one which of the tests are its own
-        alpine.start_ahead()
+    if hasattr(config, "workerinput"):
+        from pytest_alpine.dealt import DealtTests
+
+        config.pluginmanager.register(WorkerPlan(config.stash[alpine_key], DealtTests(session)), "alpine-dealt")
+    elif config.getoption("dist", "no") == "no":
+        config.stash[alpine_key].expect(session.items)
+
+
+class WorkerPlan:
+    """Learns in an xdist worker which of the tests are its own."""
+
+    def __init__(self, session: AlpineSession, dealt: DealtTests) -> None:
+        self._session = session
+        self._dealt = dealt
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Start the containers that the tests dealt since the last one need."""
+        news = self._dealt.news(item, nextitem)
+        if news is not None:
+            self._session.expect(news)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note in the report which cell it is of."""
+    """Note in the report which cell it is of, and in that of a failure what its containers did."""
     report = yield
     cell = cell_of(item)
     if cell is not None:
         alpine = item.config.stash[alpine_key]
         if report.failed:
-            item.stash[failed_key] = True
-            alpine.keep_shared(item)
+            alpine.explain(item, report)
         report.alpine_cell = alpine.note(cell)  # type: ignore[attr-defined]
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Let go of a cell's container after its last test."""
+    """Let go of a cell's containers after the last test that needs them."""
     result = yield
     item.config.stash[alpine_key].finished(item)
     return result
 
 
 class ReportCollector:
-    """Collects the reports of all workers where the terminal is."""
+    """Collects where the terminal is what all processes report."""
 
     def __init__(self, session: AlpineSession) -> None:
         self._session = session
@@ -147,6 +170,13 @@ class ReportCollector:
         note: dict[str, Any] | None = getattr(report, "alpine_cell", None)
         if note is not None:
             self._session.results.add(note, report.nodeid, report.when, report.outcome, report.duration)
+            kept = [text for heading, text in report.sections if heading == KEPT]
+            self._session.kept.extend(f"{report.nodeid}: {text}" for text in kept)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist may be absent
+        """Take over what went wrong when a worker cleaned up."""
+        self._session.problems.extend(getattr(node, "workeroutput", {}).get(_PROBLEMS, ()))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -168,6 +198,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     alpine = session.config.stash[alpine_key]
     alpine.close()
     if hasattr(session.config, "workerinput"):
+        session.config.workeroutput[_PROBLEMS] = alpine.problems  # type: ignore[attr-defined]  # xdist sets it
         return
     if alpine.settings.reports:
         from pytest_alpine.report.files import write_report
@@ -179,18 +210,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the tag x platform grid, and the containers that were kept."""
+    """Show the tag x platform grid, the containers that were kept, and what went wrong outside of tests."""
     alpine = terminalreporter.config.stash[alpine_key]
-    if not alpine.has_results:
-        return
-    from pytest_alpine.report.grid import grid_lines
-
-    terminalreporter.section("alpine: tag x platform")
-    for line in [*grid_lines(alpine.results), *alpine.kept]:
-        terminalreporter.line(line)
-    if alpine.growth:
-        terminalreporter.section("alpine: sizes over the ledger")
-        for line in alpine.growth:
+    for heading, lines in alpine.summary():
+        terminalreporter.section(f"alpine: {heading}")
+        for line in lines:
             terminalreporter.line(line)
 
 

@@ -86,6 +86,11 @@ class Reference:
         return self.transport in NAMED_TRANSPORTS
 
     @property
+    def is_on_disk(self) -> bool:
+        """Whether this is a file or a folder of this machine."""
+        return self.transport in FILE_TRANSPORTS and "://" not in self.name
+
+    @property
     def registry(self) -> str:
         """The registry's host of a named image; ``docker.io`` where none is written."""
         host, slash, _ = self.name.partition("/")

@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+from pytest_alpine.items import FRESH, SHARED, cell_of, needs_of
 from pytest_alpine.options import read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_alpine.containers import CellContainers
     from pytest_alpine.declaration import Declaration
     from pytest_alpine.engine.base import Container, Engine
-    from pytest_alpine.engine.pool import ContainerPool
     from pytest_alpine.image.image import Image, Size
     from pytest_alpine.image.store import Store
     from pytest_alpine.matrix import Cell
     from pytest_alpine.options import Settings
     from pytest_alpine.report.results import Results
 
-_SHARED_CONTAINER = "alpine_container"
+KEPT: Final = "alpine: kept"
+"""The heading in a report under which it stands how to enter a container."""
 
 
 class AlpineSession:
     """The state of the plugin in one process; images and containers are made when first asked for."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], *, processes: int = 1, whole_cells: bool = True
+    ) -> None:
+        """Make nothing yet.
+
+        Args:
+            settings: what the options say.
+            say: tells the user of long steps.
+            processes: how many processes run tests on this machine, this one among them.
+            whole_cells: whether this one gets all tests of a cell at once.
+        """
         self.settings = settings
         self._say = say
         self._matrices: dict[Declaration | None, tuple[Cell, ...]] = {}
         self._notes: dict[tuple[Cell, bool, bool | None, bool], dict[str, Any]] = {}
+        self._processes = processes
+        self._whole_cells = whole_cells
         self._images: dict[Cell, Image] = {}
         self._engine: Engine | None = None
         # Containers start in threads beside the tests.
         self._first_use = RLock()
         self._opening: dict[Cell, Lock] = {}
-        self._waiting: Counter[Cell] = Counter()
         self._unpublished: set[Cell] = set()
         self._emulated: dict[Cell, bool] = {}
         self.kept: list[str] = []
+        self.problems: list[str] = []
         self.growth: list[str] = []
 
     @cached_property
@@ -85,11 +98,11 @@ class AlpineSession:
             return self._engine
 
     @cached_property
-    def containers(self) -> ContainerPool[Cell]:
-        """The running containers, one per cell."""
-        from pytest_alpine.engine.pool import ContainerPool
+    def containers(self) -> CellContainers:
+        """The containers of the cells, running or about to."""
+        from pytest_alpine.containers import CellContainers
 
-        return ContainerPool(self._start)
+        return CellContainers(self._start, processes=self._processes, whole_cells=self._whole_cells)
 
     def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
         """Return the cells of a test that carries *marker*; tests that declare the same share them.
@@ -116,38 +129,30 @@ class AlpineSession:
         return self._images[cell]
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
-        """Note which cells the tests *items* need, and start the first containers if they run in this process."""
-        users = [cell for item in items if (cell := cell_of(item)) and _SHARED_CONTAINER in fixtures_of(item)]
-        self._waiting = Counter(users)
-
-    def start_ahead(self) -> None:
-        """Start the first of the containers that are waited for."""
-        if self._waiting and self.settings.engine != "none":
-            self.containers.expect(self._waiting)
+        """Say which tests run next, in order; the first of the containers that they need are started."""
+        needs = [need for item in items for need in needs_of(item)]
+        if needs and self.settings.engine != "none":
+            self.containers.expect(needs)
 
     def finished(self, item: pytest.Item) -> None:
-        """Stop the container of *item*'s cell after the last test that shares it."""
-        cell = cell_of(item)
-        if cell is None or cell not in self._waiting or _SHARED_CONTAINER not in fixtures_of(item):
+        """Stop what no test needs any more after *item*."""
+        if "containers" in self.__dict__:
+            self.containers.finished(needs_of(item))
+
+    def explain(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        """Add to the *report* of a failed test what its containers did, and how to enter them where they are kept."""
+        if "containers" not in self.__dict__:
             return
-        self._waiting[cell] -= 1
-        if not self._waiting[cell] and "containers" in self.__dict__:
-            self.containers.release(cell)
+        from pytest_alpine.engine.running import RunningContainer
+        from pytest_alpine.report.sections import container_sections
 
-    def keeps(self, item: pytest.Item, container: Container) -> bool:
-        """Whether *container* stays for a look because *item* failed; notes how to enter it."""
-        if not (self.settings.keep and item.stash.get(failed_key, False)):
-            return False
-        self.kept.append(f"{item.nodeid}: {container.keep()}")
-        return True
-
-    def keep_shared(self, item: pytest.Item) -> None:
-        """Take the shared container of a failed *item* out of the pool when it is to be kept."""
         cell = cell_of(item)
-        if cell is not None and self.settings.keep and _SHARED_CONTAINER in fixtures_of(item):
-            container = item.funcargs.get(_SHARED_CONTAINER)  # type: ignore[attr-defined]
-            if container is not None and self.keeps(item, container):
-                self.containers.forget(cell)
+        found: Mapping[str, Any] = getattr(item, "funcargs", None) or {}
+        for container in map(found.get, (SHARED, FRESH)):
+            if isinstance(container, RunningContainer):  # a suite may have fixtures of its own by these names
+                report.sections.extend(container_sections(container))
+                if cell is not None and self.settings.keep:
+                    report.sections.append((KEPT, self._kept(cell, container)))
 
     def note(self, cell: Cell) -> dict[str, Any]:
         """Return what a report tells of *cell*."""
@@ -169,19 +174,39 @@ class AlpineSession:
             self.growth = list(ledger.growth(self.results))
         return bool(self.growth)
 
+    def summary(self) -> Iterator[tuple[str, Iterable[str]]]:
+        """Yield headings and lines for the end of the run."""
+        if self.has_results:
+            from pytest_alpine.report.grid import grid_lines
+
+            yield "tag x platform", grid_lines(self.results)
+        told = {"kept containers": self.kept, "sizes over the ledger": self.growth, "not cleaned up": self.problems}
+        yield from ((heading, lines) for heading, lines in told.items() if lines)
+
     def close(self) -> None:
-        """Stop all containers and let go of the engine."""
-        if "containers" in self.__dict__:
-            self.containers.close()
-        if self._engine is not None:
-            self._engine.close()
+        """Stop all containers and let go of the engine; what goes wrong stands in ``problems`` then."""
+        engine, self._engine = self._engine, None
+        for part in (self.__dict__.get("containers"), engine):
+            try:
+                if part is not None:
+                    part.close()
+            except AlpineError as error:
+                self.problems.append(str(error))
+
+    def _kept(self, cell: Cell, container: Container) -> str:
+        """Keep *container*; return how to enter and to remove it."""
+        try:
+            self.containers.keep(container, cell)
+        except AlpineError as error:
+            return str(error)
+        return f"{container.enter_command}    (to remove it: {container.remove_command})"
 
     def _open(self, cell: Cell) -> Image:
-        with self._first_use:  # two threads that import libraries of one circle can see half of them
-            from pytest_alpine.image.open import open_image
-
-            if cell.reference.is_named:
+        if not cell.reference.is_on_disk:
+            with self._first_use:  # two threads that import libraries of one circle can see half of them
                 import_module("docker")
+        from pytest_alpine.image.open import open_image
+
         try:
             return open_image(cell.reference, cell.platform, store=self.store)
         except PlatformNotFound:
@@ -213,23 +238,6 @@ class AlpineSession:
 
 
 alpine_key = pytest.StashKey[AlpineSession]()
-failed_key = pytest.StashKey[bool]()
-
-
-def cell_of(item: pytest.Item) -> Cell | None:
-    """Return the cell that *item* tests, or None."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is None or "alpine_cell" not in callspec.params:
-        return None
-    from pytest_alpine.matrix import Cell
-
-    cell = callspec.params["alpine_cell"]  # pytest has a mark of its own for a test whose matrix is empty
-    return cell if isinstance(cell, Cell) else None
-
-
-def fixtures_of(item: pytest.Item) -> Sequence[str]:
-    """Return the names of the fixtures that *item* uses."""
-    return getattr(item, "fixturenames", ())
 
 
 @contextmanager
@@ -249,8 +257,8 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
 def _end(message: str, *, skip: bool) -> None:
     __tracebackhide__ = True
     if skip:
-        pytest.skip(message)
-    pytest.fail(message, pytrace=False)
+        raise pytest.skip.Exception(message) from None
+    raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 def _size(image: Image) -> Size | None:

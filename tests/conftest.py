@@ -1,4 +1,4 @@
-"""What tests need beyond Python: the markers ``official``, ``docker``, ``podman`` and ``emulators``, and the test bed.
+"""What tests need beyond Python: the markers ``official``, ``docker``, ``podman``, ``emulators``, ``far``; a test bed.
 
 A test whose need is not met is skipped, with the sentence that mends it. What ``PYTEST_ALPINE_REQUIRE`` lists must be
 there: such a skip is a failure then.
@@ -16,6 +16,8 @@ from tests.testbed import Testbed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.bed.far import FarEngine
+
 REQUIRED = frozenset(filter(None, os.environ.get("PYTEST_ALPINE_REQUIRE", "").split(",")))
 PODMANS = 2 if os.geteuid() == 0 else 1  # root brings up a service of its own, too
 EMULATED = frozenset({"linux/arm/v6", "linux/arm/v7", "linux/arm64", "linux/ppc64le", "linux/riscv64", "linux/s390x"})
@@ -25,6 +27,7 @@ NEEDS: dict[str, Callable[[Testbed], bool]] = {
     "docker": lambda bed: bed.docker,
     "podman": lambda bed: len(bed.podman) == PODMANS,
     "emulators": lambda bed: bed.emulated >= EMULATED,
+    "far": lambda bed: bed.far is not None,
 }
 
 WAYS_OUT = {
@@ -32,6 +35,7 @@ WAYS_OUT = {
     "docker": "run: python tests/testbed.py up",
     "podman": "run: python tests/testbed.py up",
     "emulators": "run: python tests/testbed.py up",
+    "far": "run: python tests/testbed.py up",
 }
 
 bed_key = pytest.StashKey[Testbed]()
@@ -62,3 +66,11 @@ def tell(need: str, bed: Testbed) -> None:
 def bed(pytestconfig: pytest.Config) -> Testbed:
     """The test bed."""
     return bed_of(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def far_engine(pytestconfig: pytest.Config) -> FarEngine:
+    """The second Docker engine; for tests with the marker ``far``."""
+    found = bed_of(pytestconfig).far
+    assert found is not None
+    return found

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 if __package__ in {None, ""}:  # run as a script: the parts are found from the repository's root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tests.bed import docker, emulators, mirror, podman, publish, registry, rootfs, sources
+from tests.bed import docker, emulators, far, mirror, podman, publish, registry, rootfs, sources
 from tests.bed.registry import SecureRegistry
 from tests.bed.state import BedError, State, folder, load, locked, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.bed.far import FarEngine
+
 __all__ = ["BedError", "SecureRegistry", "Testbed", "bring_up", "busybox_rootfs", "debian_rootfs", "take_down"]
 
 LOCK = "testbed"
-PARTS = (docker, podman, emulators, registry, sources)
+PARTS = (docker, podman, emulators, registry, sources, far)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,9 +36,9 @@ class Testbed:
 
     ``mirror`` is a folder laid out as an Alpine mirror, ``official`` whether it holds Alpine's own files rather than
     the stand-in. ``registry`` is ``host:port`` of a registry without a password, ``engine`` the version of the Docker
-    engine, ``podman`` where podman's services listen, by name. ``emulated`` and ``native`` are the platforms
-    (``linux/arm64``) that run here through an emulator and without one. ``missing`` has one sentence for each thing
-    that is not there, with the command that mends it.
+    engine, ``podman`` where podman's services listen, by name, ``far`` a second Docker engine as on another machine.
+    ``emulated`` and ``native`` are the platforms (``linux/arm64``) that run here through an emulator and without one.
+    ``missing`` has one sentence for each thing that is not there, with the command that mends it.
     """
 
     __test__ = False  # its name begins as those of pytest's test classes do
@@ -47,6 +49,7 @@ class Testbed:
     secure_registry: SecureRegistry | None
     engine: str | None
     podman: dict[str, str]
+    far: FarEngine | None
     emulated: frozenset[str]
     native: frozenset[str]
     missing: tuple[str, ...]
@@ -80,7 +83,7 @@ def take_down() -> None:
     """Stop everything that :func:`bring_up` started, and nothing else; images and packages stay."""
     with locked(LOCK):
         state = load()
-        for part in (registry, podman, docker, emulators):
+        for part in (far, registry, podman, docker, emulators):
             part.down(state)
             save(state)
         save(State(ports=state.ports))
@@ -121,6 +124,7 @@ def _describe(state: State, missing: tuple[str, ...]) -> Testbed:
         secure_registry=registry.secure(state),
         engine=docker.version(),
         podman={name: url for name in (podman.NAME, podman.ROOTLESS) if (url := podman.url(name, state))},
+        far=far.far_engine(state),
         emulated=emulators.emulated(),
         native=emulators.native(),
         missing=missing,
@@ -140,6 +144,8 @@ def _report(testbed: Testbed) -> Iterator[str]:
     if testbed.secure_registry:
         secure = testbed.secure_registry
         yield f"secure registry   https://{secure.host} (user {secure.username}, CA {secure.ca})"
+    if testbed.far:
+        yield f"second engine     {testbed.far.tcp} (certificates {testbed.far.certificates}), {testbed.far.ssh}"
     if testbed.mirror.is_dir():
         yield f"mirror            {'official' if testbed.official else 'stand-in'}: {testbed.mirror}"
     yield from (f"missing           {sentence}" for sentence in testbed.missing)

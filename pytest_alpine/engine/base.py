@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from pytest_alpine.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from testinfra.host import Host
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
+    from pytest_alpine.engine.history import PastCommand
     from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
     from pytest_alpine.platforms import Platform
@@ -94,6 +95,11 @@ class Container(Protocol):
     @property
     def enter_command(self) -> str:
         """The command that opens a shell in it, for people."""
+        ...
+
+    @property
+    def remove_command(self) -> str:
+        """The command that removes it, for people."""
         ...
 
     def run(  # noqa: PLR0913 - the parts of a command, all but the first of them optional
@@ -190,6 +196,11 @@ class Container(Protocol):
         Raises:
             EngineError: the engine refused.
         """
+        ...
+
+    @property
+    def last_commands(self) -> Iterable[PastCommand]:
+        """The last commands that ``run`` and ``host`` ran in it, oldest first."""
         ...
 
     def logs(self) -> str:

@@ -61,6 +61,11 @@ class DockerContainer(RunningContainer):
         return f"{self._command} exec -it {self._name} /bin/sh"
 
     @property
+    def remove_command(self) -> str:
+        """The command that removes it, for people."""
+        return f"{self._command} rm -fv {self._name}"
+
+    @property
     def rootfs(self) -> RootFS:
         """The root filesystem; every question is answered as it is at that moment."""
         return self._live

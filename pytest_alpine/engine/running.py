@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
@@ -10,15 +11,17 @@ from typing import TYPE_CHECKING
 from pytest_alpine.engine.base import TIMEOUT, CommandResult
 from pytest_alpine.engine.commands import Commands
 from pytest_alpine.engine.facts import LiveFacts
+from pytest_alpine.engine.history import CommandHistory
 from pytest_alpine.errors import EngineError, FileNotInImage
 from pytest_alpine.rootfs import Entry, absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from testinfra.host import Host
     from typing_extensions import Self
 
+    from pytest_alpine.engine.history import PastCommand
     from pytest_alpine.engine.process import Processes
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
@@ -34,6 +37,7 @@ class RunningContainer(LiveFacts, ABC):
         self._emulated = emulated
         self.commands = Commands(processes, f"container {name}")
         """What runs the commands."""
+        self._history = CommandHistory()
 
     @property
     @abstractmethod
@@ -74,8 +78,19 @@ class RunningContainer(LiveFacts, ABC):
     ) -> CommandResult:
         """Run *command* and return what it did; see ``Container.run``."""
         data = stdin.encode("utf-8", "surrogateescape") if isinstance(stdin, str) else stdin
-        result = self.commands.run(command, timeout, user=user, workdir=workdir, env=env, stdin=data, tty=tty)
+        begun = time.monotonic()
+        try:
+            result = self.commands.run(command, timeout, user=user, workdir=workdir, env=env, stdin=data, tty=tty)
+        except EngineError as error:
+            self._history.add(command, begun, error)
+            raise
+        self._history.add(command, begun, result)
         return result.check() if check else result
+
+    @property
+    def last_commands(self) -> Iterable[PastCommand]:
+        """The last commands that ``run`` and ``host`` ran in it, oldest first."""
+        return self._history
 
     @cached_property
     def host(self) -> Host:
@@ -96,6 +111,11 @@ class RunningContainer(LiveFacts, ABC):
     @abstractmethod
     def enter_command(self) -> str:
         """The command that opens a shell in it, for people."""
+
+    @property
+    @abstractmethod
+    def remove_command(self) -> str:
+        """The command that removes it, for people."""
 
     def write(self, path: str, data: bytes | str) -> None:
         """Make *data* the content of the file that *path* leads to; see ``Container.write``."""

@@ -8,9 +8,13 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bed import apt
 from tests.bed.state import BedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 USERNAME = "tester"
 # Ten years: the files live as long as the state folder does.
@@ -23,7 +27,7 @@ SIGN = (
 SERVER_EXTENSIONS = """\
 basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature,keyEncipherment
-extendedKeyUsage=serverAuth
+extendedKeyUsage={usage}
 subjectAltName=IP:127.0.0.1,DNS:localhost
 subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
@@ -48,8 +52,7 @@ def credentials(folder: Path) -> Credentials:
     Raises:
         BedError: ``openssl`` or ``htpasswd`` is missing or fails.
     """
-    if not folder.is_dir():
-        _make(folder)
+    make_whole(folder, make_certificates, _make_password)
     return Credentials(
         ca=folder / "ca.crt",
         certificate=folder / "server.crt",
@@ -60,37 +63,45 @@ def credentials(folder: Path) -> Credentials:
     )
 
 
-def _make(folder: Path) -> None:
-    """Make everything beside *folder*, then move it there whole, so that no call ever sees half of it."""
+def make_whole(folder: Path, *steps: Callable[[Path], None]) -> None:
+    """Have *folder*, which the *steps* fill: beside it, and moved there whole, so that no call ever sees half of it."""
+    if folder.is_dir():
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".credentials-", dir=folder.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _make_certificates(scratch)
-        _make_password(scratch)
+        for step in steps:
+            step(scratch)
         scratch.rename(folder)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
 
 
-def _make_certificates(folder: Path) -> None:
+def make_certificates(folder: Path, usage: str = "serverAuth") -> None:
+    """Write an authority (``ca.crt``) and a certificate for loopback (``server.crt``, ``server.key``).
+
+    Raises:
+        BedError: ``openssl`` is missing or fails.
+    """
     openssl = apt.require("openssl", "openssl")
-    (folder / "server.ext").write_text(SERVER_EXTENSIONS)
+    (folder / "server.ext").write_text(SERVER_EXTENSIONS.format(usage=usage))
     extensions = [word for extension in CA_EXTENSIONS for word in ("-addext", extension)]
     for command in ([*CA.split(), *extensions], REQUEST.split(), SIGN.split()):
-        _run([openssl, *command], folder)
+        run([openssl, *command], folder)
 
 
 def _make_password(folder: Path) -> None:
     # The registry takes bcrypt only (-B); the password goes in by standard input, which no process list shows.
     password = secrets.token_urlsafe(18)
     htpasswd = apt.require("htpasswd", "apache2-utils")
-    (folder / "htpasswd").write_text(_run([htpasswd, "-Bin", USERNAME], folder, password))
+    (folder / "htpasswd").write_text(run([htpasswd, "-Bin", USERNAME], folder, password))
     (folder / "password").touch(mode=0o600)
     (folder / "password").write_text(password)
 
 
-def _run(command: list[str], folder: Path, text: str = "") -> str:
+def run(command: list[str], folder: Path, text: str = "") -> str:
+    """Run *command* in *folder* and return what it writes; BedError if it fails."""
     done = subprocess.run(command, cwd=folder, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BedError(f"{' '.join(command)} failed with {done.returncode}: {done.stderr.strip()}")

@@ -6,14 +6,13 @@ Configuration: https://distribution.github.io/distribution/about/configuration/
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.bed import apt, process
+from tests.bed import apt, port, process
 from tests.bed.credentials import Credentials, credentials
-from tests.bed.state import BedError, ProcessRecord, State, folder
+from tests.bed.port import LOOPBACK
+from tests.bed.state import State, folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 OPEN = "registry"
 SECURE = "secure-registry"
 PROGRAMS = {"docker-registry": "docker-registry", "openssl": "openssl", "htpasswd": "apache2-utils"}
-LOOPBACK = "127.0.0.1"  # a Docker engine pulls from all of 127.0.0.0/8 without being told that it may
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +57,7 @@ def up(state: State) -> None:
     """
     for name in (OPEN, SECURE):
         if not process.alive(state.processes.get(name)):
-            state.processes[name] = _start(name, state)
+            _start(name, state)
 
 
 def problem(state: State) -> str | None:
@@ -80,32 +77,24 @@ def down(state: State) -> None:
         process.stop(state.processes.pop(name, None))
 
 
-def _start(name: str, state: State) -> ProcessRecord:
+def _start(name: str, state: State) -> None:
     program = apt.require("docker-registry", PROGRAMS["docker-registry"])
     folder().mkdir(parents=True, exist_ok=True)
     known = credentials(folder() / "credentials") if name == SECURE else None
-    for attempt in range(ATTEMPTS):
-        # The port of last time first, so that image names in the engine stay good.
-        port = state.ports.get(name, 0) if attempt == 0 else 0
-        port = port if port and _free(port) else _free_port()
+
+    def command(number: int) -> list[str]:
         config = folder() / f"{name}.yml"
-        config.write_text(_configuration(port, known))
-        try:
-            record = process.start(name, [program, "serve", str(config)], partial(_answers, port))
-        except BedError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            continue  # someone else took the port in between
-        state.ports[name] = port
-        return record
-    raise AssertionError("the last attempt returns or raises")
+        config.write_text(_configuration(number, known))
+        return [program, "serve", str(config)]
+
+    port.start(name, state, command)
 
 
-def _configuration(port: int, known: Credentials | None) -> str:
+def _configuration(number: int, known: Credentials | None) -> str:
     """The registry's YAML: a file system to store in, deletion allowed, one address to listen on."""
     import yaml
 
-    http: dict[str, object] = {"addr": f"{LOOPBACK}:{port}", "secret": "one storage, one secret"}
+    http: dict[str, object] = {"addr": f"{LOOPBACK}:{number}", "secret": "one storage, one secret"}
     settings: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -121,27 +110,3 @@ def _configuration(port: int, known: Credentials | None) -> str:
 
 def _host(state: State, name: str) -> str | None:
     return f"{LOOPBACK}:{state.ports[name]}" if process.alive(state.processes.get(name)) else None
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection((LOOPBACK, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -77,6 +77,10 @@ def test_all_changes_as_data_and_as_a_table(tmp_path: Path) -> None:
     grown = new.size.rootfs - old.size.rootfs
     assert f"  rootfs: 820 B -> 2.89 kB ({grown:+d} bytes)" in lines
     database = len(str(NEW["lib/apk/db/installed"])) - len(str(OLD["lib/apk/db/installed"]))
+    assert lines[lines.index("  config: 1 added, 1 removed, 1 changed") - 2 :][:2] == [
+        f"  by package: curl +2.00 kB, (no package) {grown - 2000:+d} B",
+        f"  by folder: /usr/bin +2.00 kB, /lib/apk +{database} B, /srv/data +20 B, /usr/local -10 B, /etc/apk -5 B",
+    ]
     assert lines[lines.index("  config: 1 added, 1 removed, 1 changed") :] == [
         "  config: 1 added, 1 removed, 1 changed",
         "    env NEW: nothing -> 1",
@@ -101,6 +105,15 @@ def test_all_changes_as_data_and_as_a_table(tmp_path: Path) -> None:
         "    /srv/link: a link to a -> a link to b",
         "    /usr/bin: nothing -> a directory, mode 0755, owner 0:0",
     ]
+
+
+def test_of_many_folders_the_largest_are_told(tmp_path: Path) -> None:
+    found = compare(*pair(tmp_path, {}, {f"srv/{number}/x": b"x" * 10**number for number in range(7)}))
+    assert "  by package: (no package) +1.11 MB" in str(found).splitlines()
+    assert (
+        "  by folder: /srv/6 +1.00 MB, /srv/5 +100.00 kB, /srv/4 +10.00 kB, /srv/3 +1.00 kB, /srv/2 +100 B and 2 more"
+        in str(found).splitlines()
+    )
 
 
 def test_an_image_is_the_same_as_itself(tmp_path: Path) -> None:

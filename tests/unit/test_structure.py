@@ -31,7 +31,7 @@ LEVELS = {
         "assertions budget checks comparison comparison_checks comparison_files "
         "declaration findings ledger matrix report"
     ),
-    6: "options fixtures plugin progress scheduling session cli",
+    6: "options items fixtures plugin progress containers dealt scheduling session cli",
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}
 TOP = max(LEVELS)
@@ -157,7 +157,7 @@ def test_no_cycles() -> None:
 @pytest.mark.parametrize("module", modules())
 def test_costly_libraries_are_loaded_late(module: str) -> None:
     early = [item.name for item in imports(path_of(module)) if item.package in LAZY and item.at_top]
-    allowed = {"image.store": ["filelock"], "engine.pool": ["filelock"]}.get(module, [])
+    allowed = {"image.store": ["filelock"]}.get(module, [])
     assert early in ([], allowed)
 
 

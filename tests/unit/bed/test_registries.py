@@ -82,6 +82,7 @@ def test_a_registry_comes_back_on_its_port(running: State) -> None:
 @NEEDS_REGISTRY
 @pytest.mark.docker
 @pytest.mark.emulators
+@pytest.mark.far
 def test_two_calls_of_up_make_one_test_bed(bed: Path, small_mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ALPINE_MIRROR", str(small_mirror))
     command = [sys.executable, "tests/testbed.py"]
@@ -91,7 +92,7 @@ def test_two_calls_of_up_make_one_test_bed(bed: Path, small_mirror: Path, monkey
         assert [call.returncode for call in calls] == [0, 0]
         assert printed[0] == printed[1]
         assert f"mirror            official: {small_mirror}\n" in printed[0]
-        assert sorted(load().processes) == ["registry", "secure-registry"]
+        assert sorted(load().processes) == ["far-dockerd", "far-sshd", "registry", "secure-registry"]
     finally:
         records = load().processes.values()
         subprocess.run([*command, "down"], cwd=ROOT, check=True)

@@ -1,0 +1,26 @@
+"""What the report of a failed test tells of its container, beside the failure itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.engine.base import last_lines
+from pytest_alpine.errors import AlpineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.engine.base import Container
+
+
+def container_sections(container: Container) -> Iterator[tuple[str, str]]:
+    """Yield headings and texts: the last commands in *container*, and the end of its logs, as far as there are any."""
+    commands = "\n".join(map(str, container.last_commands))
+    if commands:
+        yield f"alpine: last commands in {container}", commands
+    try:
+        logs = last_lines(container.logs().encode("utf-8", "surrogateescape"))
+    except AlpineError as error:  # what went wrong may be the engine itself
+        logs = str(error)
+    if logs:
+        yield f"alpine: end of the logs of {container}", logs
