@@ -74,6 +74,9 @@ _ALIASES: Final[dict[str, tuple[str, str]]] = {
 }
 
 # Variants that name the default of their architecture.
+# What else a processor runs itself, by its architecture.
+_ALSO_NATIVE: Final = {"amd64": {"386"}, "arm64": {"arm"}, "arm": {"arm"}}
+
 _DEFAULT_VARIANTS: Final = {("arm64", "v8"), ("amd64", "v1"), ("arm", ""), ("ppc64le", "power8")}
 
 
@@ -129,6 +132,15 @@ class Platform:
             InvalidPlatform: Alpine has no architecture for this machine.
         """
         return cls.parse(host_platform.machine())
+
+    def runs_on(self, machine: Platform) -> bool:
+        """Whether the processor of *machine* runs programs of this platform itself, as far as its kernel lets it.
+
+        >>> Platform.parse("386").runs_on(Platform.parse("amd64"))
+        True
+        """
+        own = machine.architecture
+        return self.architecture == own or self.architecture in _ALSO_NATIVE.get(own, set())
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))

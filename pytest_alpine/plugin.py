@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,7 @@ from pytest_alpine.session import KEPT, AlpineSession, alpine_key
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_alpine.dealing import Durations
     from pytest_alpine.dealt import DealtTests
 
 alpine_build = _fixtures.alpine_build
@@ -49,9 +50,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
     """Deal whole cells where tests are dealt by groups."""
     if config.option.dist != "loadgroup":
         return None
+    from pytest_alpine.dealing import Durations
     from pytest_alpine.scheduling import CellScheduling
 
-    return CellScheduling(config, log)
+    return CellScheduling(config, log, Durations.read(getattr(config, "cache", None)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -162,16 +164,29 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 class ReportCollector:
     """Collects where the terminal is what all processes report."""
 
-    def __init__(self, session: AlpineSession) -> None:
-        self._session = session
+    def __init__(self, config: pytest.Config) -> None:
+        self._session = config.stash[alpine_key]
+        self._cache = getattr(config, "cache", None)
+
+    @cached_property
+    def _durations(self) -> Durations:
+        from pytest_alpine.dealing import Durations
+
+        return Durations.read(self._cache)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a report for its cell."""
         note: dict[str, Any] | None = getattr(report, "alpine_cell", None)
         if note is not None:
             self._session.results.add(note, report.nodeid, report.when, report.outcome, report.duration)
+            self._durations.add(report.nodeid, report.duration)
             kept = [text for heading, text in report.sections if heading == KEPT]
             self._session.kept.extend(f"{report.nodeid}: {text}" for text in kept)
+
+    def pytest_sessionfinish(self) -> None:
+        """Let the next run know how long the cells took."""
+        if self._session.has_results:
+            self._durations.write(self._cache)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist may be absent
@@ -184,7 +199,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workerinput"):
         return
-    config.pluginmanager.register(ReportCollector(config.stash[alpine_key]), "alpine-results")
+    config.pluginmanager.register(ReportCollector(config), "alpine-results")
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is not None and terminal.isatty:
         from pytest_alpine.progress import PLUGIN, ProgressLine

@@ -29,13 +29,6 @@ _ELF_CLASS: Final = {32: 1, 64: 2}
 _ET_DYN: Final = 3  # Alpine's programs are position-independent
 _EV_CURRENT: Final = 1
 
-# What else a processor runs itself, where its kernel lets it.
-_ALSO_NATIVE: Final = {
-    "amd64": {"386"},
-    "arm64": {"arm"},
-    "arm": {"arm"},
-}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Handler:
@@ -109,7 +102,7 @@ class Machines:
         # The kernel asks its list before it looks whether the processor could run a program itself.
         if found is not None and found.fixed:
             return True
-        if self._runs(platform):
+        if platform.runs_on(self.native):
             return False
         if found is not None:
             raise PlatformNotRunnable(_not_fixed(platform, found))
@@ -129,10 +122,6 @@ class Machines:
         # The newest entry is asked first, and the order is not to be seen: one that works wins here.
         taking = [handler for handler in self.handlers or () if handler.takes(head)]
         return min(taking, key=lambda handler: not handler.fixed, default=None)
-
-    def _runs(self, platform: Platform) -> bool:
-        own = self.native.architecture
-        return platform.architecture == own or platform.architecture in _ALSO_NATIVE.get(own, set())
 
 
 def elf_head(machine: Machine) -> bytes:
