@@ -1,4 +1,4 @@
-"""What tests need beyond Python: the markers ``official``, ``docker``, ``podman``, ``emulators``, ``far``; a test bed.
+"""What tests need beyond Python: ``official``, ``docker``, ``podman``, ``bubblewrap``, ...; and the test bed.
 
 A test whose need is not met is skipped, with the sentence that mends it. What ``PYTEST_ALPINE_REQUIRE`` lists must be
 there: such a skip is a failure then.
@@ -28,6 +28,7 @@ NEEDS: dict[str, Callable[[Testbed], bool]] = {
     "podman": lambda bed: len(bed.podman) == PODMANS,
     "emulators": lambda bed: bed.emulated >= EMULATED,
     "far": lambda bed: bed.far is not None,
+    "bubblewrap": lambda bed: bed.bubblewrap,
 }
 
 WAYS_OUT = {
@@ -36,6 +37,7 @@ WAYS_OUT = {
     "podman": "run: python tests/testbed.py up",
     "emulators": "run: python tests/testbed.py up",
     "far": "run: python tests/testbed.py up",
+    "bubblewrap": "run: python tests/testbed.py up",
 }
 
 bed_key = pytest.StashKey[Testbed]()
@@ -49,17 +51,19 @@ def bed_of(config: pytest.Config) -> Testbed:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for need, is_met in NEEDS.items():
-        if item.get_closest_marker(need) and not is_met(bed_of(item.config)):
-            tell(need, bed_of(item.config))
+    for name in NEEDS:
+        if item.get_closest_marker(name):
+            need(name, bed_of(item.config))
 
 
-def tell(need: str, bed: Testbed) -> None:
-    """End a test whose *need* is not met: skip it, or fail where the need is required."""
-    what = "; ".join(bed.missing) or WAYS_OUT[need]
-    if need in REQUIRED:
-        pytest.fail(f"PYTEST_ALPINE_REQUIRE names {need!r}, which is not there: {what}", pytrace=False)
-    pytest.skip(f"needs {need}: {what}")
+def need(name: str, bed: Testbed) -> None:
+    """End a test that needs what *name* calls, where it is not there: skip it, or fail where it is required."""
+    if NEEDS[name](bed):
+        return
+    what = "; ".join(bed.missing) or WAYS_OUT[name]
+    if name in REQUIRED:
+        pytest.fail(f"PYTEST_ALPINE_REQUIRE names {name!r}, which is not there: {what}", pytrace=False)
+    pytest.skip(f"needs {name}: {what}")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if __package__ in {None, ""}:  # run as a script: the parts are found from the repository's root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tests.bed import docker, emulators, far, mirror, podman, publish, registry, rootfs, sources
+from tests.bed import docker, emulators, far, mirror, podman, publish, registry, rootfs, sandbox, sources
 from tests.bed.registry import SecureRegistry
 from tests.bed.state import BedError, State, folder, load, locked, save
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BedError", "SecureRegistry", "Testbed", "bring_up", "busybox_rootfs", "debian_rootfs", "take_down"]
 
 LOCK = "testbed"
-PARTS = (docker, podman, emulators, registry, sources, far)
+PARTS = (docker, podman, sandbox, emulators, registry, sources, far)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +36,8 @@ class Testbed:
 
     ``mirror`` is a folder laid out as an Alpine mirror, ``official`` whether it holds Alpine's own files rather than
     the stand-in. ``registry`` is ``host:port`` of a registry without a password, ``engine`` the version of the Docker
-    engine, ``podman`` where podman's services listen, by name, ``far`` a second Docker engine as on another machine.
+    engine, ``podman`` where podman's services listen, by name, ``far`` a second Docker engine as on another machine,
+    ``sandbox`` the versions of bubblewrap and patchelf.
     ``emulated`` and ``native`` are the platforms (``linux/arm64``) that run here through an emulator and without one.
     ``missing`` has one sentence for each thing that is not there, with the command that mends it.
     """
@@ -50,6 +51,7 @@ class Testbed:
     engine: str | None
     podman: dict[str, str]
     far: FarEngine | None
+    sandbox: str | None
     emulated: frozenset[str]
     native: frozenset[str]
     missing: tuple[str, ...]
@@ -58,6 +60,11 @@ class Testbed:
     def docker(self) -> bool:
         """Whether a Docker engine answers."""
         return self.engine is not None
+
+    @property
+    def bubblewrap(self) -> bool:
+        """Whether sandboxes run, and programs can be broken in them."""
+        return self.sandbox is not None
 
     @property
     def runnable(self) -> frozenset[str]:
@@ -125,6 +132,7 @@ def _describe(state: State, missing: tuple[str, ...]) -> Testbed:
         engine=docker.version(),
         podman={name: url for name in (podman.NAME, podman.ROOTLESS) if (url := podman.url(name, state))},
         far=far.far_engine(state),
+        sandbox=sandbox.versions(),
         emulated=emulators.emulated(),
         native=emulators.native(),
         missing=missing,
@@ -136,6 +144,8 @@ def _report(testbed: Testbed) -> Iterator[str]:
     if testbed.engine:
         yield f"docker            {testbed.engine}"
     yield from (f"{name:<17} {url}" for name, url in testbed.podman.items())
+    if testbed.sandbox:
+        yield f"sandbox           {testbed.sandbox}"
     for emulator in emulators.wanted():
         if testbed.emulated.issuperset(emulator.platforms):
             yield f"{emulator.name:<17} {', '.join(emulator.platforms)}"

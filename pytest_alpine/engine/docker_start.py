@@ -5,8 +5,6 @@ Spec: the Engine API, "Create a container"
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -15,12 +13,12 @@ from pytest_alpine.engine.base import last_lines
 from pytest_alpine.engine.container import DockerContainer
 from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
-from pytest_alpine.engine.emulation import not_runnable
 from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
-from pytest_alpine.engine.labels import PREFIX, run_labels
+from pytest_alpine.engine.labels import container_name, run_labels
 from pytest_alpine.engine.scripts import SHELL
 from pytest_alpine.engine.shell_session import SessionEndedError
-from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
+from pytest_alpine.engine.start_problem import is_format_error, start_problem
+from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable
 from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
 
 if TYPE_CHECKING:
@@ -32,13 +30,10 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
-# What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
-_FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
 # Podman without catatonit, which it does not tell before.
 _NO_INIT: Final = "container-init binary not found"
 # A container that dies at its start does so within this many seconds.
 _DYING: Final = 2.0
-_NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
 
 
 class _NoShellError(EngineError):
@@ -95,7 +90,7 @@ class DockerStart:
 
     def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         api = self._client.api
-        name = _container_name(image)
+        name = container_name(image)
         with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
             made = api.create_container(
                 held.name,
@@ -137,15 +132,10 @@ class DockerStart:
         if isinstance(error, EngineUnavailable):
             return error
         words = self._last_words(container, error)
-        if _FORMAT_ERROR.search(words):
-            why = "the kernel refuses its programs (exec format error)"
-            if container.emulated:
-                return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
-            return ContainerStartError(f"cannot start {container}: {why}: they are no programs for its platform")
         archive = DockerArchive(client=self._client, container=container.id)
-        if program is BY_SHELL and not archive.exists(SHELL):
+        if program is BY_SHELL and not is_format_error(words) and not archive.exists(SHELL):
             return _NoShellError(words)
-        return ContainerStartError(f"cannot start {container}: {words}")
+        return start_problem(container, words)
 
     def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
         """Return all that is said about the end of *container*, which may take a moment to be."""
@@ -158,9 +148,3 @@ class DockerStart:
             time.sleep(0.05)
         words += [why or "", last_lines(container.logs().encode("utf-8", "surrogateescape"))]
         return "; ".join(word for word in words if word)
-
-
-def _container_name(image: Image) -> str:
-    """Return a name that tells people what the container is for: ``pytest-alpine-3.22-arm-v7-1f2e3d4c``."""
-    tag = _NAME_PART.sub("-", (image.reference.tag or "image").lower()).strip("-.")
-    return f"{PREFIX}-{tag}-{image.platform.slug}-{secrets.token_hex(4)}"

@@ -21,19 +21,35 @@ BY_SHELL: Final = (SHELL, "-c", "while :; do kill -STOP $$; done")
 PROGRAM: Final = "/.pytest-alpine-pause"
 """Where the program is copied to."""
 
+READY: Final = 3
+"""The descriptor that the program writes a byte to when it runs, where somebody has opened it."""
+
 _BASE: Final = 0x400000
 _PAGE: Final = 0x10000  # the largest page of any machine
 _READ_EXECUTE: Final = 5
 
-# Each calls the kernel to sleep until a signal comes, and then again. By e_machine.
+# Each writes the first byte of the program to READY; then it calls the kernel to sleep until a signal comes, and then
+# again. By e_machine.
 _CODE: Final = {
-    62: bytes.fromhex("b8 22000000  0f05  ebf7"),  # mov $34 (pause), %eax; syscall; jmp
-    3: bytes.fromhex("b8 1d000000  cd80  ebf7"),  # mov $29 (pause), %eax; int $0x80; jmp
+    # mov $3, %edi; mov $_BASE, %esi; mov $1, %edx; mov $1 (write), %eax; syscall
+    # mov $34 (pause), %eax; syscall; jmp
+    62: bytes.fromhex("bf 03000000  be 00004000  ba 01000000  b8 01000000  0f05  b8 22000000  0f05  ebf7"),
+    # mov $3, %ebx; mov $_BASE, %ecx; mov $1, %edx; mov $4 (write), %eax; int $0x80
+    # mov $29 (pause), %eax; int $0x80; jmp
+    3: bytes.fromhex("bb 03000000  b9 00004000  ba 01000000  b8 04000000  cd80  b8 1d000000  cd80  ebf7"),
+    # mov x0, #3; mov x1, #_BASE; mov x2, #1; mov x8, #64 (write); svc #0
     # mov x0..x3, #0; mov x8, #73 (ppoll); svc #0; b
-    183: bytes.fromhex("000080d2 010080d2 020080d2 030080d2 280980d2 010000d4 faffff17"),
-    40: bytes.fromhex("1d70a0e3 000000ef fcffffea"),  # mov r7, #29 (pause); svc 0; b
+    183: bytes.fromhex(
+        "600080d2 0108a0d2 220080d2 080880d2 010000d4000080d2 010080d2 020080d2 030080d2 280980d2 010000d4 faffff17"
+    ),
+    # mov r0, #3; mov r1, #_BASE; mov r2, #1; mov r7, #4 (write); svc 0
+    # mov r7, #29 (pause); svc 0; b
+    40: bytes.fromhex("0300a0e3 4018a0e3 0120a0e3 0470a0e3 000000ef  1d70a0e3 000000ef fcffffea"),
+    # li a0, 3; lui a1, _BASE; li a2, 1; li a7, 64 (write); ecall
     # li a0..a3, 0; li a7, 73 (ppoll); ecall; j
-    243: bytes.fromhex("13050000 93050000 13060000 93060000 93089004 73000000 6ff09ffe"),
+    243: bytes.fromhex(
+        "13053000 b7054000 13061000 93080004 7300000013050000 93050000 13060000 93060000 93089004 73000000 6ff09ffe"
+    ),
 }
 
 

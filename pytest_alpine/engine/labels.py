@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import secrets
 import socket
 import uuid
 from functools import cache
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_alpine.image.image import Image
 
 PREFIX: Final = "pytest-alpine"
 """How the names of all containers and loaded images begin."""
@@ -28,10 +32,17 @@ BOOT: Final = f"{PREFIX}.boot"
 PID: Final = f"{PREFIX}.pid"
 STARTED: Final = f"{PREFIX}.started"
 
+_NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
 _HOST_DIGITS: Final = 16
 _PROC: Final = Path("/proc")
 # The fields of /proc/PID/stat behind the program's name, from the state on; proc_pid_stat(5) counts it as 22nd.
 _START_TIME: Final = 22 - 3
+
+
+def container_name(image: Image) -> str:
+    """Return a new name that tells people what the container is for: ``pytest-alpine-3.22-arm-v7-1f2e3d4c``."""
+    tag = _NAME_PART.sub("-", (image.reference.tag or "image").lower()).strip("-.")
+    return f"{PREFIX}-{tag}-{image.platform.slug}-{secrets.token_hex(4)}"
 
 
 @cache
@@ -42,9 +53,13 @@ def _run_id(_pid: int) -> str:
 
 def run_labels() -> dict[str, str]:
     """Return the labels of containers that this process starts."""
-    pid = os.getpid()
+    return process_labels(os.getpid())
+
+
+def process_labels(pid: int) -> dict[str, str]:
+    """Return the labels of what is to stay as long as the process *pid* lives."""
     return {
-        RUN: _run_id(pid),
+        RUN: _run_id(os.getpid()),
         HOST: _host(),
         BOOT: _boot(),
         PID: str(pid),

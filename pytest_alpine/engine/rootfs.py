@@ -37,7 +37,7 @@ _PATH: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE: Final = 1 << 20
 _NO_FILE: Final = 65
 
-_KINDS: Final[dict[int, Kind]] = {
+KINDS: Final[dict[int, Kind]] = {
     modes.S_IFREG: "file",
     modes.S_IFDIR: "directory",
     modes.S_IFLNK: "symlink",
@@ -45,6 +45,8 @@ _KINDS: Final[dict[int, Kind]] = {
     modes.S_IFBLK: "block device",
     modes.S_IFIFO: "fifo",
 }
+"""What there is, by the type of an inode (inode(7))."""
+
 _TAR_KINDS: Final[dict[bytes, Kind]] = {
     tarfile.DIRTYPE: "directory",
     tarfile.SYMTYPE: "symlink",
@@ -209,7 +211,7 @@ def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
         if told is None:
             return None
         mode = int(told[1], 16)
-        kind = _KINDS.get(modes.S_IFMT(mode))
+        kind = KINDS.get(modes.S_IFMT(mode))
         if kind is None:  # a socket: no archive and no image holds one
             continue
         target = told[5].removeprefix(f"'{path}' -> '").removesuffix("'") if kind == "symlink" else ""

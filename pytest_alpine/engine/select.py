@@ -61,9 +61,22 @@ def _look_podman() -> str:
     return look_podman()
 
 
+def _open_bubblewrap() -> Engine:
+    from pytest_alpine.engine.bubblewrap import BubblewrapEngine
+
+    return BubblewrapEngine()
+
+
+def _look_bubblewrap() -> str:
+    from pytest_alpine.engine.bubblewrap_program import look_bubblewrap
+
+    return look_bubblewrap()
+
+
 KINDS: Final[dict[str, Kind]] = {
     "docker": Kind(_open_docker, _look_docker),
     "podman": Kind(_open_podman, _look_podman),
+    "bubblewrap": Kind(_open_bubblewrap, _look_bubblewrap),
 }
 
 ENGINES: Final = (AUTO, *KINDS, NONE)

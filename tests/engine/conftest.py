@@ -1,21 +1,26 @@
-"""Every engine, with containers that run natively and emulated: one suite for all of them."""
+"""Every engine, with containers that run natively and emulated: one suite for all of them.
+
+A test that asks for ``client`` looks behind an engine through Docker's API: it is for the engines that speak it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_alpine import open_image
+from pytest_alpine.engine.bubblewrap import BubblewrapEngine
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.labels import PID
 from pytest_alpine.image.docker_client import connect
 from pytest_alpine.image.store import Store
 from pytest_alpine.platforms import Platform
-from tests.conftest import tell
+from tests.conftest import need
 from tests.support.images import image, write_oci_layout
 
 if TYPE_CHECKING:
@@ -26,8 +31,31 @@ if TYPE_CHECKING:
     from pytest_alpine import Container, Engine, Image
     from tests.testbed import Testbed
 
-ENGINES: dict[str, Callable[[], Engine]] = {"docker": DockerEngine}
-"""The engines that the suite is for; what each needs is the marker of the same name."""
+
+class Tested(NamedTuple):
+    """An engine that the suite is for."""
+
+    make: Callable[[], Engine]
+    there: Callable[[], Mapping[str, Mapping[str, str]]]
+    """Tells what containers there are, of this process and of others: their IDs and labels."""
+    speaks_docker: bool = False
+
+
+def in_docker() -> dict[str, dict[str, str]]:
+    with closing(connect()) as client:
+        return {found["Id"]: found["Labels"] for found in client.api.containers(all=True, filters={"label": PID})}
+
+
+def in_folders() -> dict[str, dict[str, str]]:
+    labels = (Store.default().root / "containers").glob("*.json")
+    return {path.stem: json.loads(path.read_text()) for path in labels}
+
+
+ENGINES = {
+    "bubblewrap": Tested(BubblewrapEngine, in_folders),
+    "docker": Tested(DockerEngine, in_docker, speaks_docker=True),
+}
+"""By name; what each needs is the marker of the same name."""
 
 NATIVE = Platform.native()
 EMULATED = Platform.parse("arm64" if NATIVE.architecture != "arm64" else "amd64")
@@ -44,16 +72,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("emulators")
 
 
-@pytest.fixture(scope="session", params=sorted(ENGINES))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        by_api = "client" in metafunc.fixturenames
+        names = [name for name, tested in ENGINES.items() if tested.speaks_docker or not by_api]
+        metafunc.parametrize("engine", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest, bed: Testbed) -> Iterator[Engine]:
     """An engine that answers."""
-    if not bed.docker:
-        tell("docker", bed)
-    engine = ENGINES[request.param]()
+    need(request.param, bed)
+    engine = ENGINES[request.param].make()
     yield engine
     engine.close()
-    with closing(connect()) as client:
-        assert not ours(client), "containers are left behind"
+    assert not ours(engine), "containers are left behind"
 
 
 @pytest.fixture(scope="session", params=[NATIVE, EMULATED], ids=["native", "emulated"])
@@ -96,34 +129,42 @@ def fresh(engine: Engine, alpine: Image) -> Iterator[Container]:
 
 
 @pytest.fixture
-def build(alpine: Image, store: Store, tmp_path: Path, client: DockerClient) -> Iterator[Callable[..., Image]]:
+def build(alpine: Image, tmp_path: Path, bed: Testbed) -> Iterator[Callable[..., Image]]:
     """Return an image of Alpine with more layers, or of other layers, and with a configuration of its own."""
+    with builder(alpine, tmp_path, bed) as built:
+        yield built
+
+
+@contextmanager
+def builder(alpine: Image, folder: Path, bed: Testbed) -> Iterator[Callable[..., Image]]:
+    """Open the function that ``build`` is."""
     names = []
 
     def built(*layers: bytes, config: Mapping[str, object] | None = None, scratch: bool = False) -> Image:
         below = () if scratch else [layer.tar.read_bytes() for layer in alpine.stored_layers]
         made = image(*below, *layers, config=config, platform=str(alpine.platform))
-        write_oci_layout(tmp_path / "layout", {"built": [made]})
-        found = open_image(f"oci:{tmp_path}/layout:built", alpine.platform, store=store)
+        write_oci_layout(folder / "layout", {"built": [made]})
+        found = open_image(f"oci:{folder}/layout:built", alpine.platform, store=alpine.store)
         names.append(f"pytest-alpine:{found.id.removeprefix('sha256:')}")
         return found
 
     yield built
-    for name in names:
-        with suppress(Exception):  # most tests load it, and some remove it
-            client.api.remove_image(name)
+    if bed.docker:
+        with closing(connect()) as client:
+            for name in names:
+                with suppress(Exception):  # most tests load it, and some remove it
+                    client.api.remove_image(name)
 
 
 @pytest.fixture
 def client(bed: Testbed) -> Iterator[DockerClient]:
     """The Docker engine itself, to see what is there, and to do what others may do to it."""
-    if not bed.docker:
-        tell("docker", bed)
+    need("docker", bed)
     with closing(connect()) as found:
         yield found
 
 
-def ours(client: DockerClient) -> list[str]:
-    """Return the names of the containers of this process."""
-    found = client.api.containers(all=True, filters={"label": f"{PID}={os.getpid()}"})
-    return [name for container in found for name in container["Names"]]
+def ours(engine: Engine) -> list[str]:
+    """Return the IDs of the containers of this process."""
+    there = ENGINES[engine.name].there()
+    return [name for name, labels in there.items() if labels.get(PID) == str(os.getpid())]

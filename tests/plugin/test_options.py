@@ -138,10 +138,11 @@ def test_reports(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None
 def test_no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, xdist_args: tuple[str, ...]) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     pytester.makepyfile("def test_x(alpine_engine): ...")
-    failed = pytester.runpytest_subprocess(*xdist_args)
+    args = ("--alpine-engine=docker", *xdist_args)
+    failed = pytester.runpytest_subprocess(*args)
     failed.assert_outcomes(errors=1)
     failed.stdout.fnmatch_lines(["*127.0.0.1:1*", "*--alpine-missing=skip skips such tests*"])
-    pytester.runpytest_subprocess("--alpine-missing=skip", *xdist_args).assert_outcomes(skipped=1)
+    pytester.runpytest_subprocess("--alpine-missing=skip", *args).assert_outcomes(skipped=1)
 
 
 def test_a_suite_that_does_not_use_the_plugin_loads_nothing_heavy(pytester: pytest.Pytester) -> None:

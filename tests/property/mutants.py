@@ -47,8 +47,6 @@ _FAILED: Final = 126
 
 _NEEDED: Final = ("libz.so.1", "libcrypto.so.3", "libssl.so.3", "libapk.so.2.14.0")
 
-TOOLS: Final = ("bwrap", "patchelf")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:

@@ -13,7 +13,7 @@ from pytest_alpine import find_runnable, open_image
 from pytest_alpine.checks.subjects import same_machine
 from pytest_alpine.image.store import Store
 from pytest_alpine.ldso import MuslLoader
-from tests.property.mutants import TOOLS, Alpine, mutate, unpacked
+from tests.property.mutants import Alpine, mutate, unpacked
 from tests.support.images import image, write_oci_layout
 from tests.support.mirror import TARBALLS, tarball_id
 
@@ -31,7 +31,7 @@ MUTANTS = int(os.environ.get("PYTEST_ALPINE_MUTANTS", "12"))
 pytestmark = [
     pytest.mark.official,
     pytest.mark.emulators,
-    pytest.mark.skipif(not all(map(shutil.which, TOOLS)), reason=f"needs {' and '.join(TOOLS)}"),
+    pytest.mark.bubblewrap,
 ]
 
 

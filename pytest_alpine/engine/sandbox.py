@@ -1,0 +1,94 @@
+"""What bubblewrap is told: a sandbox that shows nothing of this machine, with what engines give to every container.
+
+Spec: bwrap(1); for ``/etc/hosts`` and its like, what Docker mounts into its containers.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pytest_alpine.engine.keepalive import READY
+from pytest_alpine.errors import ContainerStartError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_alpine.image.image import Image
+
+INFO: Final = READY + 1
+"""The descriptor that bubblewrap writes its report to."""
+ARGUMENTS: Final = INFO + 1
+"""The descriptor that it reads its arguments from: those of the command line, every process in a sandbox can see."""
+FILES: Final = ARGUMENTS + 1
+"""The first of the descriptors that it reads files from, in their order."""
+BY_PROGRAM: Final = "/dev/.pytest-alpine-pause"
+"""Where the program stands that keeps a sandbox running."""
+
+_DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ALONE: Final = (
+    "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try",
+    "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
+)  # fmt: skip
+# Root owns what stands there, with or without capabilities.
+_READ_ONLY: Final = tuple(
+    word for name in ("sys", "fs", "scsi", "acpi") for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
+)
+_FILESYSTEMS: Final = ("--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 - inside
+_HOSTS: Final = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n"
+_RESOLV_CONF: Final = Path("/etc/resolv.conf")
+
+
+class SandboxFile(NamedTuple):
+    """A file that is mounted into a sandbox."""
+
+    path: str
+    data: bytes
+    mode: str = "0644"
+
+
+def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[SandboxFile]:
+    """Return the files that a sandbox of *image* gets.
+
+    Raises:
+        ContainerStartError: *image* has something else in the place of a directory that every container has.
+    """
+    for path in ("/proc", "/dev"):
+        if not _is_free(image, path, "directory"):
+            raise ContainerStartError(f"cannot start a container of {image}: {path} is no directory, as it has to be")
+    texts = {
+        "/etc/hosts": _HOSTS.format(hostname=hostname).encode(),
+        "/etc/hostname": f"{hostname}\n".encode(),
+        "/etc/resolv.conf": _RESOLV_CONF.read_bytes() if _RESOLV_CONF.is_file() else b"",
+    }
+    files = [SandboxFile(path, data) for path, data in texts.items() if _is_free(image, path, "file")]
+    return files if program is None else [*files, SandboxFile(BY_PROGRAM, program, "0555")]
+
+
+def sandbox_arguments(root: Path, hostname: str, files: Sequence[SandboxFile], *, as_root: bool) -> bytes:
+    """Return what bubblewrap reads from ARGUMENTS for a sandbox over *root*, which nothing is mounted in yet."""
+    mounted = [
+        word
+        for number, file in enumerate(files, FILES)
+        for word in ("--perms", file.mode, "--bind-data", str(number), file.path)
+    ]
+    words = ["--hostname", hostname, "--info-fd", str(INFO), "--bind", str(root), "/", *_FILESYSTEMS, *mounted]
+    guarded = _READ_ONLY if as_root else ()
+    return b"".join(os.fsencode(word) + b"\0" for word in (*_ALONE, *words, *guarded, "--chdir", "/"))
+
+
+def environment(declared: Mapping[str, str], hostname: str) -> dict[str, str]:
+    """Return the environment of processes: what an image has *declared*, and what engines add."""
+    return {"PATH": _DEFAULT_PATH, "HOSTNAME": hostname, **declared}
+
+
+def _is_free(image: Image, path: str, kind: str) -> bool:
+    """Whether nothing is in the way of mounting a *kind* at *path*: no link, which would lead elsewhere."""
+    folder = posixpath.dirname(path)
+    above = image.rootfs.lstat(folder)
+    here = image.rootfs.lstat(path)
+    return (above is None or (above.kind, above.path) == ("directory", folder)) and (
+        here is None or (here.kind, here.path) == (kind, path)
+    )
