@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from pytest_alpine.errors import FileNotInImage
+from pytest_alpine.errors import FileNotInImage, MalformedImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +26,13 @@ _SEPARATOR: Final = re.compile(r"[:\n]+")
 _DEFAULT: Final = ("/lib", "/usr/local/lib", "/usr/lib")
 # The loader's buffer for a path that it tries; longer ones are passed over.
 _LONGEST: Final = 2 * 255 + 2
-_LIMIT: Final = 1 << 20
+_LIMIT: Final = 1 << 16
 # A loader that is given libraries which need each other in ever new ways would go on for long.
 _MAX_OBJECTS: Final = 4096
+# Ten thousand programs, forty libraries each, five directories. Without a limit, a file of directories and one of
+# needs, small as they are, would keep their reader busy for days.
+_MAX_PLACES: Final = 2_000_000
+_KEPT: Final = 100_000
 
 Problem = Literal["missing", "no library", "another machine"]
 
@@ -89,6 +93,7 @@ class MuslLoader:
     library_path: str = ""
     """LD_LIBRARY_PATH."""
     _entries: dict[str, Entry | None] = field(default_factory=dict)
+    _looked: list[int] = field(default_factory=lambda: [0])
     _system_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def load(self, path: str, interpreter: str | None = None) -> Loaded:
@@ -98,6 +103,9 @@ class MuslLoader:
             path: the file, without links.
             interpreter: the name by which musl's loader is started; the usual one when None. Its own folder decides
                 where ``etc/ld-musl-ARCH.path`` is looked for.
+
+        Raises:
+            MalformedImage: libraries are to be looked for in more places than any honest image has.
         """
         elf = self.elf_at(path)
         if elf is None:
@@ -107,12 +115,25 @@ class MuslLoader:
 
     def entry_at(self, path: str) -> Entry | None:
         """Return what *path* leads to, or None."""
-        if path not in self._entries:
-            try:
-                self._entries[path] = self.rootfs.stat(path)
-            except FileNotInImage:
-                self._entries[path] = None
-        return self._entries[path]
+        if path in self._entries:
+            return self._entries[path]
+        try:
+            found = self.rootfs.stat(path)
+        except FileNotInImage:
+            found = None
+        if len(self._entries) < _KEPT:
+            self._entries[path] = found
+        return found
+
+    def count(self, places: int, needer: str) -> None:
+        """Count *places* in which a library of *needer* may be looked for.
+
+        Raises:
+            MalformedImage: there are too many by now.
+        """
+        self._looked[0] += places
+        if self._looked[0] > _MAX_PLACES:
+            raise MalformedImage(f"{needer}: libraries are to be looked for in more than {_MAX_PLACES} places")
 
     def system_path(self, interpreter: str) -> tuple[str, ...]:
         """Return the directories in which every library is looked for at last."""
@@ -158,6 +179,7 @@ class _Loading:
         if name in self._by_name:
             return
         directories = () if "/" in name else tuple(dict.fromkeys(self._directories(needer)))
+        self._loader.count(1 + len(directories), needer.real)
         path, entry = self._find(name, directories)
         if entry is not None and entry.path in self._by_file:
             if "/" not in name:

@@ -6,6 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.checks.view import stem_of
+
 if TYPE_CHECKING:
     from pytest_alpine.checks.view import View
 
@@ -14,7 +16,6 @@ _GLIBC_ONLY: Final = re.compile(
     r"ld-linux(?:-[\w-]+)?\.so\.\d|ld64\.so\.\d|lib(?:resolv|crypt|nsl|anl|BrokenLocale)\.so\.\d"
 )
 _MUSL_LOADER: Final = re.compile(r"ld-musl-([\w-]+)\.so\.1")
-_STEM: Final = re.compile(r"[^/]+?\.so(?=\.|$)")
 
 GCOMPAT: Final = "built for glibc: build it for musl, or apk add gcompat, which runs many such programs"
 """What helps a program of glibc."""
@@ -58,10 +59,8 @@ def for_program(view: View, name: str) -> str:
 
 def _elsewhere(view: View, base: str) -> str:
     """Return where else *base* is, or another version of it."""
-    stem = _STEM.match(base)
-    paths = [binary.path for binary in view.binaries.elves]
-    same = [path for path in paths if posixpath.basename(path) == base]
-    alike = [path for path in paths if stem is not None and posixpath.basename(path).startswith(stem[0])]
-    if same:
-        return f"{view.named(same[0])} is not where it is looked for"
-    return f"there is {view.named(alike[0])}" if alike else ""
+    same = view.by_name.get(base)
+    if same is not None:
+        return f"{view.named(same)} is not where it is looked for"
+    alike = view.by_name.get(stem_of(base))
+    return f"there is {view.named(alike)}" if alike is not None else ""

@@ -38,6 +38,7 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
             what would provide that.
         InvalidPlatform: Alpine does not exist for the platform.
         DatabaseError: the package database is malformed.
+        MalformedImage: libraries are to be looked for in more places than any honest image has.
     """
     __tracebackhide__ = True
     require_none(find_runnable(target, foreign), target)

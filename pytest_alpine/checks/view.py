@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -13,6 +15,8 @@ from pytest_alpine.findings import Finding
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.binaries import Binaries
     from pytest_alpine.checks.moment import Moment
@@ -24,8 +28,19 @@ if TYPE_CHECKING:
 
 # What engines set where an image sets no PATH.
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_STEM: Final = re.compile(r"[^/]+?\.so(?=\.|$)")
 # Kernels of the one start programs of the other.
 _ALSO_RUNS: Final = {Platform(architecture="amd64"): Platform(architecture="386")}
+
+
+def stem_of(name: str) -> str:
+    """Return the name of a library without its version.
+
+    >>> stem_of("libz.so.1.3"), stem_of("busybox")
+    ('libz.so', 'busybox')
+    """
+    found = _STEM.match(name)
+    return found[0] if found is not None else name
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,16 @@ class View:
     def libc(self) -> Libc:
         """The C library."""
         return self.target.libc
+
+    @cached_property
+    def by_name(self) -> Mapping[str, str]:
+        """The first ELF file of each name, and of each name without the numbers behind ``.so``, by its path."""
+        found: dict[str, str] = {}
+        for path in (binary.path for binary in self.binaries.elves):
+            base = posixpath.basename(path)
+            found.setdefault(base, path)
+            found.setdefault(stem_of(base), path)
+        return found
 
     @cached_property
     def search_path(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ _MINOR: Final = re.compile(r"v?(?P<number>\d+\.\d+)")
 _POINT: Final = re.compile(r"v?(?P<version>(?P<number>\d+\.\d+)\.\d+(?:[._-]?[a-z]\w*(?:\.\d+)?)?)")
 _SNAPSHOT: Final = re.compile(r"\d{8}")
 _FILE: Final = re.compile(r"[\w.+-]+")
+_SIZE: Final = re.compile(r"[0-9]{1,18}")
 _SHA512: Final = re.compile(r"[0-9a-f]{128}")
 
 
@@ -79,8 +80,7 @@ def find_tarball(mirror: Mirror, release: Release, arch: str) -> Tarball | None:
     text = mirror.read(f"{folder}/{RELEASE_FILE}")
     if text is not None:
         entry = _entry(text, mirror.where(f"{folder}/{RELEASE_FILE}"))
-        # A version such as 20240923 is a number to YAML.
-        if entry is not None and release.version in {None, str(entry.get("version"))}:
+        if entry is not None and (release.version is None or entry.get("version") == release.version):
             return _named(entry, folder, mirror.where(f"{folder}/{RELEASE_FILE}"))
     return None if release.version is None else _older(mirror, f"{folder}/{FLAVOR}-{release.version}-{arch}.tar.gz")
 
@@ -128,9 +128,10 @@ def _entry(text: str, where: str) -> dict[str, Any] | None:
     """Return what a release file says of the root filesystem."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # All scalars are texts to these, and "<<" is none of their keys: merged ones grow without bounds.
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - both are safe loaders
+        document = yaml.load(text, Loader=loader)  # noqa: S506 - both make nothing but texts, lists and dicts
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MalformedImage(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, list):
@@ -143,10 +144,16 @@ def _named(entry: dict[str, Any], folder: str, where: str) -> Tarball:
     name, sha512, size = entry.get("file"), entry.get("sha512"), entry.get("size")
     # The name becomes a path: nothing else may pass.
     if not isinstance(name, str) or not _FILE.fullmatch(name):
-        raise MalformedImage(f"{where}: field 'file' is {name!r:.80} (expected the name of a tarball)")
+        raise MalformedImage(f"{where}: field 'file' is {_shown(name)} (expected the name of a tarball)")
     if not isinstance(sha512, str) or not _SHA512.fullmatch(sha512):
-        raise MalformedImage(f"{where}: field 'sha512' is {sha512!r:.150} (expected 128 hexadecimal digits)")
-    return Tarball(path=f"{folder}/{name}", sha512=sha512, size=size if isinstance(size, int) else None)
+        raise MalformedImage(f"{where}: field 'sha512' is {_shown(sha512)} (expected 128 hexadecimal digits)")
+    known = int(size) if isinstance(size, str) and _SIZE.fullmatch(size) else None
+    return Tarball(path=f"{folder}/{name}", sha512=sha512, size=known)
+
+
+def _shown(value: object) -> str:
+    # References make lists of lists in which a few lines stand for more than all memory; none of it is written out.
+    return f"{value!r:.150}" if value is None or isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _older(mirror: Mirror, path: str) -> Tarball | None:

@@ -11,10 +11,10 @@ from pytest_alpine.checks.clean.rule import APPLICATION, Rule
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_alpine.apk.constraint import Constraint
-    from pytest_alpine.apk.package import Packages
+    from pytest_alpine.apk.package import Package, Packages
     from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.findings import Finding
 
@@ -32,27 +32,42 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
 def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]:
     """Return the names of the packages that *world* asks for, those that they need, and those that come with them."""
     needed: set[str] = set()
-    pending = list(world)
-    while True:
-        while pending:
-            pending += _providers(packages, pending.pop(), needed)
-        # What comes unasked may need more, which may bring yet more.
-        for package in packages.values():
-            if package.name not in needed and package.install_if and _all_met(packages, package.install_if, needed):
-                needed.add(package.name)
-                pending += package.depends
-        if not pending:
-            return needed
+    wanted, bring = list(world), _bring(packages)
+    unasked = [package for package in packages.values() if package.install_if]
+    while wanted or unasked:
+        if wanted:
+            found = _providers(packages, wanted.pop(), needed)
+        else:
+            # What comes unasked may need more, which may bring yet more.
+            package = unasked.pop()
+            found = [package] if package.name not in needed and _all_met(packages, package.install_if, needed) else []
+        for each in found:
+            needed.add(each.name)
+            wanted += each.depends
+            for name in (each.name, *(provide.name for provide in each.provides)):
+                unasked += bring.get(name, ())
+    return needed
 
 
-def _providers(packages: Packages, wanted: Constraint, needed: set[str]) -> Iterator[Constraint]:
-    """Count all who provide *wanted* as needed, and yield what they need in turn."""
+def _bring(packages: Packages) -> Mapping[str, list[Package]]:
+    """Return by each name the packages that it may bring with it."""
+    found: dict[str, list[Package]] = {}
+    for package in packages.values():
+        for constraint in package.install_if:
+            found.setdefault(constraint.name, []).append(package)
+    return found
+
+
+def _providers(packages: Packages, wanted: Constraint, needed: set[str]) -> list[Package]:
+    """Return all who provide *wanted*, but those that are known to be needed."""
     if wanted.conflict:
-        return
-    for provider in packages.providers(wanted.name):
-        if wanted.allows(provider.version, provider.package.checksum) and provider.package.name not in needed:
-            needed.add(provider.package.name)
-            yield from provider.package.depends
+        return []
+    providers = (
+        provider.package
+        for provider in packages.providers(wanted.name)
+        if wanted.allows(provider.version, provider.package.checksum)
+    )
+    return [package for package in dict.fromkeys(providers) if package.name not in needed]
 
 
 def _all_met(packages: Packages, constraints: Iterable[Constraint], needed: set[str]) -> bool:

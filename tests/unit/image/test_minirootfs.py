@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -284,6 +285,13 @@ def test_tarball_that_is_not_there(mirror: Path, server: FileServer, store: Stor
     assert str(caught.value).endswith(f"{tarball.name}: the server answers 404 for {url}: no such file")
 
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# In each line twice the line before it, 25 times.
+REFERENCES = "".join(f"- &{new} [*{old},*{old}]\n" for old, new in pairwise(LETTERS))
+MERGES = "- &a {x: 1}\n" + "".join(f"- &{new} {{<<: [*{old},*{old}]}}\n" for old, new in pairwise(LETTERS))
+MERGES += "- {flavor: alpine-minirootfs, <<: [*z,*z]}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -292,11 +300,13 @@ def test_tarball_that_is_not_there(mirror: Path, server: FileServer, store: Stor
         ("just: a mapping", "a dict (expected a list of releases)"),
         ("", "a NoneType (expected a list of releases)"),
         ("- {flavor: alpine-minirootfs, file: ../../../etc/passwd}", "field 'file' is '../../../etc/passwd'"),
-        ("- {flavor: alpine-minirootfs, file: [x]}", "field 'file' is ['x'] (expected the name of a tarball)"),
+        ("- {flavor: alpine-minirootfs, file: [x]}", "field 'file' is a list (expected the name of a tarball)"),
+        (f"- &a [x,x]\n{REFERENCES}- {{flavor: alpine-minirootfs, file: *z}}", "field 'file' is a list (expected the"),
+        (MERGES, "field 'file' is None (expected the name of a tarball)"),
         ("- {flavor: alpine-minirootfs, file: x.tar.gz}", "field 'sha512' is None (expected 128 hexadecimal digits)"),
-        ("- {flavor: alpine-minirootfs, file: x.tar.gz, sha512: 12}", "field 'sha512' is 12 (expected 128"),
+        ("- {flavor: alpine-minirootfs, file: x.tar.gz, sha512: 12}", "field 'sha512' is '12' (expected 128"),
     ],
-    ids=["not-yaml", "nested", "mapping", "empty", "path", "list", "no-checksum", "number"],
+    ids=["not-yaml", "nested", "mapping", "empty", "path", "list", "references", "merges", "no-checksum", "number"],
 )
 def test_broken_release_file(mirror: Path, store: Store, text: str, message: str) -> None:
     file = mirror / "v3.20" / "releases" / "x86_64" / "latest-releases.yaml"
