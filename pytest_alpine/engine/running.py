@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from pytest_alpine.rootfs import Entry, absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from testinfra.host import Host
     from typing_extensions import Self
@@ -99,9 +100,9 @@ class RunningContainer(LiveFacts, ABC):
 
         return open_host(self)
 
+    @abstractmethod
     def snapshot(self) -> AbstractContextManager[RootFS]:
-        """Open the root filesystem for thousands of questions: itself, where one costs next to nothing."""
-        return nullcontext(self.rootfs)
+        """Open the root filesystem for thousands of questions: a copy of it, or itself where one costs nothing."""
 
     def read(self, path: str) -> bytes:
         """Return the bytes of the file that *path* leads to."""
