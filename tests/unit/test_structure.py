@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +61,15 @@ class Import:
         return self.name.partition(".")[0]
 
 
-def modules() -> list[str]:
+@cache
+def modules() -> tuple[str, ...]:
     """Return the modules of the package, without its own name before them."""
-    return sorted(
-        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        for path in PACKAGE.rglob("*.py")
-        if path != PACKAGE / "__init__.py"
+    return tuple(
+        sorted(
+            ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+            for path in PACKAGE.rglob("*.py")
+            if path != PACKAGE / "__init__.py"
+        )
     )
 
 
@@ -195,6 +199,20 @@ def test_exports_are_sorted_and_exact() -> None:
     ]
     assert sorted(imported) == pytest_alpine.__all__
     assert dir(pytest_alpine) == pytest_alpine.__all__
+
+
+@pytest.mark.parametrize("name", pytest_alpine.__all__)
+def test_every_export_says_what_it_is(name: str) -> None:
+    exported = getattr(pytest_alpine, name)
+    members = vars(exported) if isinstance(exported, type) else {}
+    public = {f"{name}.{own}": found for own, found in members.items() if not own.startswith("_") and _has_text(found)}
+    undescribed = [where for where, found in {name: exported, **public}.items() if not inspect.getdoc(found)]
+    assert not undescribed
+
+
+def _has_text(member: object) -> bool:
+    """Whether a member of a class is code, which has a docstring, and not data."""
+    return callable(member) or isinstance(member, (property, cached_property, classmethod, staticmethod))
 
 
 @pytest.mark.parametrize("name", pytest_alpine.__all__)
