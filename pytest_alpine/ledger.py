@@ -54,7 +54,8 @@ class Ledger:
             return cls(images=images, tolerance=float(document.get("tolerance", DEFAULT_TOLERANCE)))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             expected = '{"images": {REFERENCE: {PLATFORM: {"rootfs": BYTES, ...}}}}'
-            raise AlpineError(f"{path} is no size ledger: {error!r} (expected {expected})") from error
+            reason = error.strerror if isinstance(error, OSError) else repr(error)
+            raise AlpineError(f"{path} is no size ledger: {reason} (expected {expected})") from error
 
     def updated(self, cells: Iterable[CellResult]) -> Ledger:
         """Return this ledger with the rows of *cells* in place of the old ones; what was not measured stays."""

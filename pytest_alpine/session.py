@@ -242,7 +242,7 @@ alpine_key = pytest.StashKey[AlpineSession]()
 
 @contextmanager
 def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
-    """Turn errors into a failure or a skip, with the message alone: the stack of a plugin helps nobody."""
+    """Turn errors into a failure or a skip, with the message alone: neither stack nor causes help anybody."""
     __tracebackhide__ = True
     try:
         yield
@@ -251,7 +251,8 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
     except (EngineUnavailable, PlatformNotRunnable) as error:
         _end(f"{error} (--alpine-missing=skip skips such tests)", skip=settings.missing == "skip")
     except AlpineError as error:
-        _end(f"{cell}: {error}" if cell else str(error), skip=False)
+        named = cell is None or str(cell.reference) in str(error)
+        _end(str(error) if named else f"{cell}: {error}", skip=False)
 
 
 def _end(message: str, *, skip: bool) -> None:

@@ -10,10 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.engine.labels import PREFIX
 from pytest_alpine.errors import EngineError
 from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
-from pytest_alpine.image.load import docker_archive
+from pytest_alpine.image.load import LOADED, docker_archive
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class DockerImages:
 
 
 def _name(image: Image) -> str:
-    return f"{PREFIX}:{image.id.partition(':')[2]}"
+    return f"{LOADED}:{image.id.partition(':')[2]}"
 
 
 def _platform_object(platform: Platform) -> dict[str, str]:

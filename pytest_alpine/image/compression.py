@@ -28,6 +28,8 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header
 _GZIP_PIECE: Final = 1 << 18
 _ZSTD_PIECE: Final = 1 << 12
 
+_WAY_OUT: Final = "; it was damaged or cut on its way: fetch it again"
+
 
 class _Decompressor(Protocol):
     """What zlib and zstandard have in common: one member or frame."""
@@ -122,7 +124,9 @@ def _gzip_errors(where: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error) as error:
-        raise MalformedImage(f"{where}: broken gzip data: {error}") from error
+        # zlib's own words begin with a number: "Error -3 while decompressing data: incorrect data check".
+        reason = str(error).rpartition("decompressing data: ")[2]
+        raise MalformedImage(f"{where}: broken gzip data: {reason}{_WAY_OUT}") from error
 
 
 @contextmanager
@@ -132,4 +136,4 @@ def _zstd_errors(where: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, zstandard.ZstdError) as error:
-        raise MalformedImage(f"{where}: broken zstd data: {error}") from error
+        raise MalformedImage(f"{where}: broken zstd data: {error}{_WAY_OUT}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_alpine.errors import ImageNotFound
 from pytest_alpine.image.docker_client import Connect, EngineRefusedError, docker_errors
 from pytest_alpine.image.document import checked_digest, field
+from pytest_alpine.image.load import LOADED
 from pytest_alpine.image.manifest_source import config_platform
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _not_held(client: DockerClient, reference: Reference) -> str:
     name = _engine_name(reference)
     with docker_errors("cannot list the engine's images"):
         tags = [tag for image in client.api.images() for tag in image.get("RepoTags") or ()]
-    there = sorted(tag for tag in tags if not tag.startswith("<none>"))
+    # Ours are loaded for a run, under names that say nothing.
+    there = sorted(tag for tag in tags if not tag.startswith(("<none>", f"{LOADED}:")))
     near = get_close_matches(name, there, n=_SHOWN, cutoff=0.5) or there[:_SHOWN]
     shown = f"it holds {', '.join(near)}" if near else "it holds no image with a name"
     return f"{reference}: no such image in the Docker engine ({shown}); pull it first: docker pull {name}"

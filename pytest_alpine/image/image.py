@@ -6,6 +6,7 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/spec.md
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,14 +14,14 @@ from typing import TYPE_CHECKING
 from pytest_alpine.apk.database import read_installed, read_world
 from pytest_alpine.binaries import Binaries, read_binaries
 from pytest_alpine.config import ImageConfig, parse_config
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import DatabaseError, FileNotInImage, MalformedImage
 from pytest_alpine.layers import LayeredRootFS
 from pytest_alpine.libc import Libc, read_libc
 from pytest_alpine.release import Release, read_release
 from pytest_alpine.shell import SH, Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
@@ -117,17 +118,20 @@ class Image:
     @cached_property
     def packages(self) -> Packages:
         """The installed packages by name."""
-        return read_installed(self.rootfs)
+        with self._named():
+            return read_installed(self.rootfs)
 
     @cached_property
     def world(self) -> tuple[Constraint, ...]:
         """The constraints in ``/etc/apk/world``: what was asked for, not what it needs."""
-        return read_world(self.rootfs)
+        with self._named():
+            return read_world(self.rootfs)
 
     @cached_property
     def release(self) -> Release:
         """Which Alpine this is."""
-        return read_release(self.rootfs)
+        with self._named():
+            return read_release(self.rootfs)
 
     @cached_property
     def binaries(self) -> Binaries:
@@ -149,6 +153,15 @@ class Image:
         """What stands behind ``/bin/sh``, or None."""
         # Looking into a shell takes a quarter of the time of all facts: once is enough.
         return next((shell for shell in self.shells if shell.path == SH), None) or read_shell(self.rootfs)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Begin errors with the image's name: those who read files know only their paths."""
+        try:
+            yield
+        except (DatabaseError, FileNotInImage) as error:
+            error.args = (f"{self}: {error}",)
+            raise
 
     def __str__(self) -> str:
         digest = self.digest or self.id

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.image.store import StoredLayer
 
+LOADED: Final = "pytest-alpine"
+"""The repository of the names that images get which are loaded for a run; their IDs are the tags."""
+
 _PIECE: Final = 1 << 20
 
 

@@ -27,7 +27,7 @@ def facts_document(image: Image) -> dict[str, Any]:
         try:
             return read()
         except AlpineError as error:
-            problems[name] = str(error)
+            problems[name] = str(error).removeprefix(f"{image}: ")
             return None
 
     return {

@@ -60,6 +60,14 @@ def test_a_platform_that_the_tag_does_not_publish(pytester: pytest.Pytester, xdi
     skipped.assert_outcomes(skipped=1)
 
 
+def test_a_tag_that_is_not_there(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(alpine_image): ...")
+    result = pytester.runpytest_subprocess("--alpine-image=oci:layout", "--alpine-tag=9")
+    result.assert_outcomes(errors=1)
+    (line,) = [line for line in result.outlines if "(there: " in line]
+    assert line == "oci:layout:9: no image has the tag '9' (there: 1.0, 2.0)"
+
+
 def test_marker_declares_and_the_command_line_narrows(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
     pytester.makepyfile(
         """

@@ -141,7 +141,8 @@ def test_no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, x
     args = ("--alpine-engine=docker", *xdist_args)
     failed = pytester.runpytest_subprocess(*args)
     failed.assert_outcomes(errors=1)
-    failed.stdout.fnmatch_lines(["*127.0.0.1:1*", "*--alpine-missing=skip skips such tests*"])
+    failed.stdout.fnmatch_lines(["*127.0.0.1:1*--alpine-missing=skip skips such tests)"])
+    assert failed.stdout.str().count("start dockerd") == 1, "one clear error, not the chain of its causes"
     pytester.runpytest_subprocess("--alpine-missing=skip", *args).assert_outcomes(skipped=1)
 
 

@@ -88,14 +88,32 @@ def test_everything_at_once() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (GZIP[:-1], "layer 0: broken gzip data: it ends in the middle"),
-        (GZIP[:20], "layer 0: broken gzip data: it ends in the middle"),
-        (GZIP[:3], "layer 0: broken gzip data: it ends in the middle"),
-        (GZIP[:-8] + b"\0\0\0\0" + GZIP[-4:], "layer 0: broken gzip data: Error -3"),
-        (GZIP + b"garbage", "layer 0: broken gzip data: Error -3"),
-        (ZSTD[:-1], "layer 0: broken zstd data: it ends in the middle"),
-        (ZSTD[:5], "layer 0: broken zstd data: it ends in the middle"),
-        (ZSTD + ZSTD[:9], "layer 0: broken zstd data: it ends in the middle"),
+        (
+            GZIP[:-1],
+            "layer 0: broken gzip data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
+        (
+            GZIP[:20],
+            "layer 0: broken gzip data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
+        (
+            GZIP[:3],
+            "layer 0: broken gzip data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
+        (GZIP[:-8] + b"\0\0\0\0" + GZIP[-4:], "layer 0: broken gzip data: incorrect data check; it was"),
+        (GZIP + b"garbage", "layer 0: broken gzip data: incorrect header check; it was"),
+        (
+            ZSTD[:-1],
+            "layer 0: broken zstd data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
+        (
+            ZSTD[:5],
+            "layer 0: broken zstd data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
+        (
+            ZSTD + ZSTD[:9],
+            "layer 0: broken zstd data: it ends in the middle; it was damaged or cut on its way: fetch it again",
+        ),
         (ZSTD[:100] + bytes([ZSTD[100] ^ 255]) + ZSTD[101:200], "layer 0: broken zstd data: "),
         (ZSTD + b"garbage", "layer 0: broken zstd data: "),
     ],

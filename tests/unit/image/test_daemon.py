@@ -290,8 +290,8 @@ def test_the_engine_fails(engine: EngineServer, store: Store, doing: str, path: 
     )
 
 
-@pytest.mark.usefixtures("engine")
-def test_nothing_to_name_where_the_engine_is_empty(store: Store) -> None:
+def test_nothing_to_name_but_what_was_loaded_for_a_run(engine: EngineServer, store: Store) -> None:
+    engine.hold(f"pytest-alpine:{PLAIN.config.digest[7:]}", PLAIN.config.digest, PLAIN, b"")
     assert refused(store) == (
         "docker-daemon:acme/app:1: no such image in the Docker engine (it holds no image with a name); "
         "pull it first: docker pull acme/app:1"
