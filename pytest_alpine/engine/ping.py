@@ -12,7 +12,8 @@ from contextlib import closing
 from typing import Final
 
 from pytest_alpine.errors import EngineUnavailable
-from pytest_alpine.image.docker_client import DEFAULT_CONTEXT, DEFAULT_SOCKET, current_context
+from pytest_alpine.image.docker_client import DEFAULT_SOCKET
+from pytest_alpine.image.docker_context import DEFAULT, current_context
 
 _TIMEOUT: Final = 10.0
 _ANSWER_SIZE: Final = 4096
@@ -30,7 +31,7 @@ def look_docker() -> str:
     Raises:
         EngineUnavailable: nobody answers.
     """
-    if not os.environ.get("DOCKER_HOST") and (context := current_context()) != DEFAULT_CONTEXT:
+    if not os.environ.get("DOCKER_HOST") and (context := current_context()) != DEFAULT:
         return f"docker, of the context {context!r}"
     return look(os.environ.get("DOCKER_HOST") or DEFAULT_SOCKET)
 

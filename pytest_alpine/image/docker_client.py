@@ -7,16 +7,23 @@ https://docs.docker.com/engine/manage-resources/contexts/ says of the docker com
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import socket
 from collections.abc import Callable
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import EngineError, EngineUnavailable
+from pytest_alpine.image.docker_context import (
+    DEFAULT,
+    DockerContext,
+    current_context,
+    has_context,
+    known_contexts,
+    read_context,
+)
+from pytest_alpine.image.ssh_tunnel import SSH, SshAddress, SshTunnel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +32,8 @@ if TYPE_CHECKING:
     from docker.errors import APIError
 
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
-DEFAULT_CONTEXT: Final = "default"
+FAR_SOCKET: Final = "http+docker://far"
+"""The base URL of a client behind whose socket is another machine; the SDK has ``localhost`` for all others."""
 
 STILL_UP: Final = "see whether it still runs: docker info"
 """What to do when the connection breaks."""
@@ -36,6 +44,12 @@ _CONNECT_TIMEOUT: Final = 10
 _ANSWER_TIMEOUT: Final = 600
 
 _MAX_EXPLANATION: Final = 500
+# The words of Go's HTTP server.
+_WANTS_TLS: Final = "HTTP request to an HTTPS server"
+_USE_TLS: Final = (
+    "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem, or name a docker "
+    "context that has them"
+)
 _WAY_OUT: Final = "start dockerd (and join the group that owns its socket), or set DOCKER_HOST to another engine"
 
 
@@ -78,7 +92,7 @@ def endpoint() -> Endpoint:
         EngineUnavailable: the docker context or the TLS settings cannot be used.
     """
     context = current_context()
-    if not os.environ.get("DOCKER_HOST") and context == DEFAULT_CONTEXT:  # told without the SDK, which loads slowly
+    if not os.environ.get("DOCKER_HOST") and context == DEFAULT:  # told without the SDK, which loads slowly
         return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
     from docker.errors import DockerException
 
@@ -86,6 +100,25 @@ def endpoint() -> Endpoint:
         return _from_environment() if os.environ.get("DOCKER_HOST") else _from_context(context)
     except DockerException as error:
         raise EngineUnavailable(f"cannot tell where the Docker engine listens: {error}; {_WAY_OUT}") from error
+
+
+def endpoint_named(text: str) -> Endpoint:
+    """Return the endpoint that *text* names, as ``docker -H`` and ``docker --context`` take it: a URL, or a context.
+
+    Raises:
+        EngineUnavailable: there is no such context, or the TLS settings cannot be used.
+    """
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+
+    if "://" not in text:
+        way_out = f"make it: docker context create {text} --docker host=ssh://USER@HOST"
+        return replace(_from_context(text, way_out), way_out=f"see whether it runs: docker --context {text} info")
+    try:
+        tls = kwargs_from_env({**os.environ, "DOCKER_HOST": text}).get("tls") if text.startswith("tcp:") else None
+    except DockerException as error:
+        raise EngineUnavailable(f"cannot use the TLS settings for {text}: {error}; {_USE_TLS}") from error
+    return Endpoint(url=text, tls=tls, origin="as named", way_out=f"see whether it runs: docker -H {text} info")
 
 
 def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
@@ -102,9 +135,8 @@ def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) ->
 
     where = where or endpoint()
     try:
-        _check_socket(where)
-        client = _client(where, _api_version(where))
-    except _broken_connections(DockerException, OSError) as error:
+        client = _connected(where)
+    except _broken_connections(DockerException, OSError, ValueError) as error:
         raise EngineUnavailable(f"no {where.engine} answers at {where}: {_reason(error)}; {where.way_out}") from error
     client.api.timeout = timeout
     return client
@@ -135,6 +167,24 @@ def docker_errors(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: {error}") from error
 
 
+def _connected(where: Endpoint) -> DockerClient:
+    if not where.url.startswith(f"{SSH}://"):
+        _check_socket(where)
+        return _client(where, _api_version(where))
+    address = SshAddress.parse(where.url)
+    tunnel = SshTunnel(address)
+    try:
+        near = replace(where, url=f"unix://{tunnel.socket}")
+        return _client(near, _api_version(near), tunnel.close)
+    except _broken_connections() as error:
+        said = tunnel.words() or _reason(error)
+        tunnel.close()
+        raise ConnectionError(f"nobody answers on {address.socket} there ({said})") from None
+    except BaseException:
+        tunnel.close()
+        raise
+
+
 def _check_socket(where: Endpoint) -> None:
     """Fail where nobody listens on a Unix socket. The SDK does too, but leaves the socket for the collector to find."""
     scheme, _, path = where.url.partition("://")
@@ -144,11 +194,24 @@ def _check_socket(where: Endpoint) -> None:
             probe.connect(path if path.startswith("/") else f"/{path}")
 
 
-def _client(where: Endpoint, version: str) -> DockerClient:
+def _client(where: Endpoint, version: str, closed: Callable[[], None] | None = None) -> DockerClient:
+    """Return a client that calls *closed* when it is closed."""
     from docker import DockerClient
 
+    class Client(DockerClient):
+        def close(self) -> None:
+            super().close()
+            if closed is not None:
+                closed()
+
     tls = {} if where.tls is None else {"tls": where.tls}
-    return DockerClient(base_url=where.url, version=version, timeout=_CONNECT_TIMEOUT, **tls)
+    client = Client(base_url=where.url, version=version, timeout=_CONNECT_TIMEOUT, **tls)
+    if closed is not None:
+        client.api.base_url = FAR_SOCKET
+    if where.tls is not None:
+        # Else REQUESTS_CA_BUNDLE, which is meant for the web, would be believed in place of the engine's authority.
+        client.api.trust_env = False
+    return client
 
 
 def _api_version(where: Endpoint) -> str:
@@ -160,6 +223,8 @@ def _api_version(where: Endpoint) -> str:
 
     with closing(_client(where, DEFAULT_DOCKER_API_VERSION)) as client:
         answer = client.api.get(f"{client.api.base_url}/_ping", timeout=_CONNECT_TIMEOUT)
+        if _WANTS_TLS in answer.text:
+            raise ConnectionError(f"it wants TLS: {_USE_TLS}")
         answer.raise_for_status()
     return answer.headers.get("Api-Version", "auto")
 
@@ -177,38 +242,28 @@ def _from_environment() -> Endpoint:
     return Endpoint(url=settings["base_url"], tls=settings.get("tls"), origin="from DOCKER_HOST")
 
 
-def current_context() -> str:
-    """Return the docker context in use: ``DOCKER_CONTEXT``, else what the docker command's configuration names."""
-    if named := os.environ.get("DOCKER_CONTEXT"):
-        return named
-    folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+def _from_context(name: str, way_out: str = _WAY_OUT) -> Endpoint:
+    if name == DEFAULT:
+        return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
+    if not has_context(name):
+        known = ", ".join(known_contexts())
+        raise EngineUnavailable(f"there is no docker context {name!r} (known: {known}); {way_out}")
     try:
-        return str(json.loads((Path(folder) / "config.json").read_bytes()).get("currentContext") or DEFAULT_CONTEXT)
-    except (OSError, ValueError, AttributeError):  # the command takes a broken file for none, too
-        return DEFAULT_CONTEXT
+        context = read_context(name)
+    except ValueError as error:
+        raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {way_out}") from error
+    return Endpoint(url=context.host, tls=_tls(context), origin=f"docker context {name!r}")
 
 
-def _from_context(name: str) -> Endpoint:
-    from docker.context import ContextAPI
+def _tls(context: DockerContext) -> Any:  # noqa: ANN401 - the SDK's class, which is loaded when it is needed
+    """Return the SDK's TLS settings, or None."""
+    if context.ca is None and context.certificate is None and context.verify:
+        return None
+    from docker.tls import TLSConfig
 
-    try:
-        context = ContextAPI.get_context(name)
-    except Exception as error:
-        # The SDK raises a bare Exception here; a broken file of a context is the only cause.
-        raise EngineUnavailable(f"docker context {name!r} cannot be read: {error}; {_WAY_OUT}") from error
-    if context is None or not context.Host:
-        raise EngineUnavailable(f"there is no docker context {name!r} (known: {_known_contexts()}); {_WAY_OUT}")
-    return Endpoint(url=context.Host, tls=context.TLSConfig, origin=f"docker context {name!r}")
-
-
-def _known_contexts() -> str:
-    from docker.context.config import get_meta_dir
-
-    names = [DEFAULT_CONTEXT]
-    for path in Path(get_meta_dir()).glob("*/meta.json"):
-        with suppress(OSError, ValueError, KeyError, TypeError):  # a broken one is not the one that was asked for
-            names.append(json.loads(path.read_bytes())["Name"])
-    return ", ".join(sorted(names))
+    pair = (str(context.certificate), str(context.key)) if context.certificate and context.key else None
+    authority = str(context.ca) if context.ca else None
+    return TLSConfig(client_cert=pair, ca_cert=authority, verify=context.verify)
 
 
 def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]:
@@ -234,5 +289,5 @@ def _reason(error: BaseException) -> str:
         seen.add(id(cause))
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return str(error)[:_MAX_EXPLANATION]

@@ -145,9 +145,11 @@ def test_an_unknown_context(monkeypatch: pytest.MonkeyPatch, home: Path) -> None
 
 
 def test_a_broken_context(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    write_context(home, "far", "tcp://192.0.2.1:2375").write_text("{")
+    path = write_context(home, "far", "tcp://192.0.2.1:2375")
+    path.write_text('{"Name": "far"}')
     monkeypatch.setenv("DOCKER_CONTEXT", "far")
-    assert refused().startswith("docker context 'far' cannot be read: Detected corrupted meta file for context far")
+    expected = "KeyError('Endpoints') (expected a host at Endpoints.docker.Host)"
+    assert refused() == f"docker context 'far' cannot be read: {path}: {expected}; {WAY_OUT}"
 
 
 def test_tls_settings_without_certificates(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
