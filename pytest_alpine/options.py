@@ -12,7 +12,10 @@ from pytest_alpine.engine.select import ENGINES
 from pytest_alpine.errors import AlpineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
+
+    from pytest_alpine.platforms import Platform
 
 DEFAULT_IMAGE: Final = "alpine"
 Pull = Literal["missing", "always", "never"]
@@ -26,6 +29,13 @@ _OPTIONS: Final = (
     ("+tag", "TAG", "alpine_tags", "args", "tags to test (default: latest)"),
     ("+platform", "P", "alpine_platforms", "args", "platforms to test: native, all, or names (default: native)"),
     ("engine", "E", "alpine_engine", "string", f"what runs containers: {', '.join(ENGINES)} (default: auto)"),
+    (
+        "+engines",
+        "P=URL",
+        "alpine_engines",
+        "args",
+        "engines on other machines, a platform each: linux/arm64=ssh://ci@arm-1 (tcp://, unix://, a docker context)",
+    ),
     ("pull", "P", "alpine_pull", "string", "when images are fetched: missing, always, never (default: missing)"),
     (
         "missing",
@@ -46,6 +56,8 @@ class Settings(NamedTuple):  # made faster than a dataclass: every pytest sessio
     chosen: Declaration
     ini: Declaration
     engine: str
+    hosts: Mapping[Platform, str]
+    """Where the containers of some platforms run: URLs, or docker contexts."""
     pull: Pull
     missing: str
     reports: tuple[Path, ...]
@@ -95,6 +107,7 @@ def read_settings(config: pytest.Config) -> Settings:
             platforms=_words(config.getini("alpine_platforms")),
         ),
         engine=_choice(config, "engine", ENGINES),
+        hosts=_hosts(config),
         pull=_pull(config),
         missing=_choice(config, "missing", MISSING),
         reports=_reports(config),
@@ -183,6 +196,18 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
 def _pull(config: pytest.Config) -> Pull:
     value = _choice(config, "pull", PULLS)
     return next(pull for pull in PULLS if pull == value)
+
+
+def _hosts(config: pytest.Config) -> Mapping[Platform, str]:
+    words = _words(config.getoption("alpine_engines") or config.getini("alpine_engines"))
+    if not words:
+        return {}
+    from pytest_alpine.engine.hosts import parse_hosts
+
+    try:
+        return parse_hosts(words)
+    except ValueError as error:
+        raise pytest.UsageError(f"alpine_engines: {error}") from error
 
 
 def _today(config: pytest.Config) -> date | None:

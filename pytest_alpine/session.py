@@ -91,10 +91,9 @@ class AlpineSession:
         """
         with self._first_use:
             if self._engine is None:
-                from pytest_alpine.engine.select import select_engine
+                from pytest_alpine.engine.hosts import open_engine
 
-                self._engine = select_engine(self.settings.engine)
-                self._engine.sweep()
+                self._engine = open_engine(self.settings.engine, self.settings.hosts)
             return self._engine
 
     @cached_property

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.engine.hosts import engine_of
 from pytest_alpine.engine.labels import run_labels
 from pytest_alpine.errors import EngineError
 from pytest_alpine.image.daemon import open_source
@@ -40,7 +41,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
     """Build the folder *context* for the platform of *base* and return the image, read from the engine.
 
     Args:
-        engine: what builds: Docker, or another that speaks its API.
+        engine: what builds, where the platform's containers run: Docker, or another that speaks its API.
         base: the image that the build argument ``ALPINE_IMAGE`` names; it is loaded into the engine if need be.
         context: the folder with the Dockerfile.
         dockerfile: its name inside *context*.
@@ -50,10 +51,11 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
     Raises:
         EngineError: the engine cannot build, or the build failed; the message ends with its last lines.
     """
-    if not isinstance(engine, DockerEngine):
-        raise EngineError(f"the engine {engine.name!r} builds no images (expected docker or podman)")
-    held = engine.images.ensure(base)
-    with closing(engine.connect()) as client:
+    builder = engine_of(engine, base.platform)
+    if not isinstance(builder, DockerEngine):
+        raise EngineError(f"the engine {builder.name!r} builds no images (expected docker or podman)")
+    held = builder.images.ensure(base)
+    with closing(builder.connect()) as client:
         base.store.progress(f"building {context} for {base.platform}")
         with docker_errors(f"cannot build {context} for {base.platform}"):
             built = _built(
@@ -71,7 +73,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
                 f"building {context} for {base.platform} failed",
             )
     reference = Reference.parse(f"docker-daemon:{built}")
-    return Image(open_source(reference, base.platform, base.store, engine.connect), base.store)
+    return Image(open_source(reference, base.platform, base.store, builder.connect), base.store)
 
 
 def _built(events: Iterable[dict[str, Any]], failed: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_alpine.declaration import Declaration
 
 
@@ -23,6 +25,11 @@ class HeaderSettings(Protocol):
         """The ini file's word."""
         ...
 
+    @property
+    def hosts(self) -> Mapping[Platform, str]:
+        """Where the containers of some platforms run."""
+        ...
+
 
 def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
     """Return the header of a run with these *settings*, whose containers run on *engine*."""
@@ -31,4 +38,5 @@ def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
     platforms = ", ".join(
         f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
     )
-    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}", f"alpine engine: {engine}"]
+    others = "".join(f", {platform} on {host}" for platform, host in settings.hosts.items())
+    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}", f"alpine engine: {engine}{others}"]

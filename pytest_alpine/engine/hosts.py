@@ -1,0 +1,199 @@
+"""Several machines: the cells of a platform run on the engine that is named for it, all others on the engine here.
+
+What names an engine is what ``docker -H`` and ``docker --context`` take:
+https://docs.docker.com/reference/cli/docker/#environment-variables
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.select import NONE, select_engine
+from pytest_alpine.errors import AlpineError, EngineUnavailable
+from pytest_alpine.image.docker_context import has_context, known_contexts
+from pytest_alpine.image.ssh_tunnel import SSH, SshAddress
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.image.image import Image
+
+_EXAMPLE: Final = "linux/arm64=ssh://ci@arm-1"
+_SCHEMES: Final = (SSH, "tcp", "unix")
+_SOMEWHERE: Final = re.compile(r"\w+://[^/\s]+.*|unix:///.+")
+_CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
+
+
+def parse_hosts(words: Sequence[str]) -> dict[Platform, str]:
+    """Return which engine each platform's containers run on.
+
+    Args:
+        words: such as ``linux/arm64=ssh://ci@arm-1``; behind the sign, a URL or the name of a docker context.
+
+    Raises:
+        ValueError: one cannot be read, or names a docker context that there is not; the message tells what can be.
+    """
+    hosts: dict[Platform, str] = {}
+    for word in words:
+        name, sign, host = word.partition("=")
+        if not sign or not host:
+            raise ValueError(f"{word!r} names no engine (expected PLATFORM=URL or PLATFORM=CONTEXT, as in {_EXAMPLE})")
+        platform = Platform.parse(name)
+        if platform in hosts:
+            raise ValueError(f"{platform} is given two engines, {hosts[platform]} and {host} (expected one)")
+        _check_host(host)
+        hosts[platform] = host
+    return hosts
+
+
+def open_engine(name: str, hosts: Mapping[Platform, str]) -> Engine:
+    """Return the engine *name* for all platforms but those of *hosts*, which run there.
+
+    Raises:
+        EngineUnavailable: no engine is wanted; or, without *hosts*, it does not answer.
+    """
+    if name == NONE or not hosts:
+        engine = select_engine(name)
+        engine.sweep()
+        return engine
+    return EngineHosts(partial(select_engine, name), hosts)
+
+
+class EngineHosts:
+    """Engines on several machines, behind the contract of one. Each is opened when first needed, and swept then."""
+
+    def __init__(self, local: Callable[[], Engine], hosts: Mapping[Platform, str]) -> None:
+        """Open nothing yet.
+
+        Args:
+            local: opens the engine of all platforms that are not in *hosts*.
+            hosts: URLs or docker contexts of the engines of others.
+        """
+        # Engines are opened by threads, and two of them that import one library can see half of it.
+        import_module("docker")
+        self._local = _Member(local)
+        members = {host: _Member(partial(_open_host, host)) for host in hosts.values()}
+        self._hosts = {platform: members[host] for platform, host in hosts.items()}
+        self._members = (self._local, *members.values())
+
+    def of(self, platform: Platform) -> Engine:
+        """Return the engine that runs *platform*.
+
+        Raises:
+            EngineUnavailable: it does not answer, or did not when it was first needed.
+        """
+        return self._hosts.get(platform, self._local).get()
+
+    @property
+    def name(self) -> str:
+        """The word in ``--alpine-engine`` for the one on this machine."""
+        return self._local.get().name
+
+    def describe(self) -> str:
+        """Return one line about the engine on this machine, and one for each other platform's."""
+        lines = [self._local.get().describe()]
+        for platform, member in self._hosts.items():
+            try:
+                lines.append(f"{platform}: {member.get().describe()}")
+            except EngineUnavailable as error:
+                lines.append(f"{platform}: {error}")
+        return "\n".join(lines)
+
+    def emulated(self, platform: Platform) -> bool:
+        """Whether programs of *platform* are emulated where they run; see ``Engine.emulated``."""
+        return self.of(platform).emulated(platform)
+
+    def start(self, image: Image) -> Container:
+        """Start a container of *image* on its platform's machine; see ``Engine.start``."""
+        return self.of(image.platform).start(image)
+
+    def sweep(self) -> list[str]:
+        """Remove what dead runs of this machine left on the engines in use, and return the names."""
+        return [name for member in self._members for engine in member.opened() for name in engine.sweep()]
+
+    def close(self) -> None:
+        """Stop all containers that this object started, but those that are kept, and let go of all engines.
+
+        Raises:
+            EngineError: one of them failed; the others are closed all the same.
+        """
+        problems = []
+        for member in self._members:
+            for engine in member.opened():
+                try:
+                    engine.close()
+                except AlpineError as error:
+                    problems.append(error)
+        if problems:
+            raise problems[0]
+
+
+class _Member:
+    """One engine, opened at most once: one that does not answer is not waited for again."""
+
+    def __init__(self, opens: Callable[[], Engine]) -> None:
+        self._opens = opens
+        self._lock = Lock()
+        self._engine: Engine | None = None
+        self._problem = ""
+
+    def get(self) -> Engine:
+        with self._lock:
+            if self._problem:
+                raise EngineUnavailable(self._problem)
+            if self._engine is None:
+                try:
+                    engine = self._opens()
+                except EngineUnavailable as error:
+                    self._problem = str(error)
+                    raise
+                self._engine = engine
+                engine.sweep()
+            return self._engine
+
+    def opened(self) -> Sequence[Engine]:
+        return () if self._engine is None else (self._engine,)
+
+
+def engine_of(engine: Engine, platform: Platform) -> Engine:
+    """Return *engine*, or the one behind it that runs *platform*.
+
+    Raises:
+        EngineUnavailable: it does not answer.
+    """
+    return engine.of(platform) if isinstance(engine, EngineHosts) else engine
+
+
+def _open_host(host: str) -> Engine:
+    from pytest_alpine.engine.docker import DockerEngine
+    from pytest_alpine.image.docker_client import connect, endpoint_named
+
+    option = "-H" if "://" in host else "--context"
+    return DockerEngine(partial(connect, endpoint_named(host)), f"docker {option} {host}")
+
+
+def _check_host(host: str) -> None:
+    scheme, sign, _ = host.partition("://")
+    if not sign:
+        _check_context(host)
+    elif scheme not in _SCHEMES or not _SOMEWHERE.fullmatch(host):
+        expected = f"{', '.join(f'{known}://' for known in _SCHEMES)}, or the name of a docker context"
+        raise ValueError(f"{host!r} is no address of an engine (expected {expected}, as in {_EXAMPLE})")
+    elif scheme == SSH:
+        SshAddress.parse(host)
+
+
+def _check_context(name: str) -> None:
+    if not _CONTEXT.fullmatch(name) or not has_context(name):
+        way_out = f"make it: docker context create NAME --docker host={SSH}://USER@HOST; or give the URL itself"
+        raise ValueError(f"there is no docker context {name!r} (known: {', '.join(known_contexts())}); {way_out}")
+
+
+if TYPE_CHECKING:
+    _: type[Engine] = EngineHosts

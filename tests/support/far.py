@@ -1,0 +1,47 @@
+"""The second engine of the test bed for what runs in this process and below it: certificates, and an ssh command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from tests.bed.far import FarEngine
+
+
+def reach(far: FarEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the environment that it takes to reach *far* by TLS and by ssh."""
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("DOCKER_CERT_PATH", str(far.certificates))
+    monkeypatch.setenv("PATH", f"{far.bin}{os.pathsep}{os.environ['PATH']}")
+
+
+def docker(far: FarEngine, *words: str) -> str:
+    """Return what the docker command writes that talks to *far* by its own socket."""
+    command = ["docker", "-H", f"unix://{far.socket}", *words]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+def containers(far: FarEngine) -> set[str]:
+    """Return the names of our containers on *far*."""
+    return set(docker(far, "ps", "-a", "--filter", "name=pytest-alpine-", "--format", "{{.Names}}").split())
+
+
+def labels(far: FarEngine, container: str) -> dict[str, str]:
+    """Return the labels of a *container* on *far*."""
+    found: dict[str, str] = json.loads(docker(far, "inspect", "--format", "{{json .Config.Labels}}", container))
+    return found
+
+
+def make_context(name: str, far: FarEngine) -> Sequence[str]:
+    """Return the command that makes a docker context which leads to *far* by TLS, whatever the environment says."""
+    files = {"ca": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
+    parts = [f"host={far.tcp}", *(f"{word}={far.certificates / file}" for word, file in files.items())]
+    return ["docker", "context", "create", name, "--docker", ",".join(parts)]
