@@ -26,6 +26,10 @@ _BRANCH: Final = re.compile(r"/(edge|latest-stable|v[0-9]+(?:\.[0-9]+)+)/([^/]+)
 _URL: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|/)\S+")
 
 
+# No mirror has longer URLs; a variable that is set to twice itself, line by line, would outgrow all memory.
+_LONGEST: Final = 4096
+
+
 @dataclass(frozen=True, kw_only=True)
 class Repository:
     """One place to get packages from."""
@@ -96,9 +100,10 @@ class RepositoryParser:
         match = _SETTING.fullmatch(" ".join(words[keep:]))
         if match is None:
             return False
+        value = self._expanded(match[2])
         if not (keep and match[1] in self._variables):
-            self._variables[match[1]] = self._expanded(match[2])
-        return True
+            self._variables[match[1]] = value
+        return len(value) <= _LONGEST
 
     def _repositories(self, words: list[str]) -> list[Repository]:
         kind = _TYPES.get(words[0])
@@ -108,13 +113,14 @@ class RepositoryParser:
             return []
         url, *components = map(self._expanded, rest)
         kind = kind or self._default or ("ndx" if url.endswith(_INDEX_SUFFIXES) else "v2")
-        if not _URL.fullmatch(url) or (components and kind == "ndx"):
+        if not _URL.fullmatch(url) or max(map(len, (url, *components))) > _LONGEST or (components and kind == "ndx"):
             return []
         urls = [f"{url.rstrip('/')}/{component}" for component in components] or [url]
         return [Repository(url=each, tag=tag, type=kind) for each in urls]
 
     def _expanded(self, text: str) -> str:
-        return _VARIABLE.sub(self._value, text)
+        """Return *text* with its variables in place; what is too long is left as it is, and refused."""
+        return _VARIABLE.sub(self._value, text) if len(text) <= _LONGEST else text
 
     def _value(self, match: re.Match[str]) -> str:
         if match[1] == "APK_ARCH":

@@ -12,9 +12,11 @@ import pytest
 from pytest_alpine import ldso
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.installed import parse_installed
+from pytest_alpine.apk.repositories import RepositoryParser
+from pytest_alpine.checks.clean.assertion import find_clean
 from pytest_alpine.checks.clean.unneeded_packages import needed_packages
 from pytest_alpine.checks.runnable import find_runnable
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import DatabaseError, MalformedImage
 from pytest_alpine.layers import flatten, read_changeset
 from tests.support.alpine import GOOD, built
 from tests.support.elf import elf_for
@@ -99,3 +101,28 @@ def test_needs_that_no_library_meets(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 100 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("place", ["root/.my.cnf", "root/.pypirc", "root/.npmrc", "root/.pgpass", "root/.netrc"])
+@pytest.mark.parametrize("piece", ["\n", " ", "password", "_auth ", ":", "password="], ids=repr)
+def test_credentials_of_many_blanks(place: str, piece: str, tmp_path: Path) -> None:
+    image = built(tmp_path, GOOD | {place: piece * (400_000 // len(piece))})
+    with in_seconds(5):
+        find_clean(image, "credentials")
+
+
+def test_variables_that_are_set_to_twice_themselves() -> None:
+    doubled = "set a=xxxxxxxx\n" + "set a=${a}${a}\n" * 60
+    with pytest.raises(DatabaseError, match=r"^repositories:11: malformed repository: 'set a=\${a}\${a}'"):
+        list(RepositoryParser(arch=lambda: "x86_64").parse(doubled, "repositories"))
+    long = "set a=" + "x" * 4000 + "\n" + "/" + "${a}" * 100_000 + " main\n"
+    with in_seconds(5), pytest.raises(DatabaseError, match=r"^repositories:2: malformed repository"):
+        list(RepositoryParser(arch=lambda: "x86_64").parse(long, "repositories"))
+
+
+@pytest.mark.parametrize("glob", ["+*a" * 40, "+[[.*]", "+[z-a]/[!]", "+" + "*/" * 500, "+"], ids=repr)
+@pytest.mark.filterwarnings("error")
+def test_patterns_of_protected_paths(glob: str, tmp_path: Path) -> None:
+    image = built(tmp_path, GOOD | {"etc/apk/protected_paths.d/x.list": f"{glob}\n", "bin/busybox": "a" * 200})
+    with in_seconds(5):
+        assert len(find_clean(image, "package-files")) == (glob != "+")

@@ -5,13 +5,12 @@ Spec: apk-protected_paths(5).
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.rootfs import Entry
@@ -27,18 +26,20 @@ _SYMBOLS: Final = "+-@!"
 class ProtectedPaths:
     """The rules of an image, in their order; the last that matches counts."""
 
-    rules: tuple[tuple[str, re.Pattern[str]], ...]
+    rules: tuple[tuple[str, tuple[str, ...]], ...]
+    """A symbol, and a pattern for each component of a path."""
 
     def covers(self, path: str, entry: Entry | None) -> bool:
         """Whether apk leaves a change of *path* to the administrator; *entry* is what stands there now."""
-        symbol = next((symbol for symbol, pattern in reversed(self.rules) if pattern.match(path)), "-")
+        parts = path.strip("/").split("/")
+        symbol = next((symbol for symbol, patterns in reversed(self.rules) if _leads(patterns, parts)), "-")
         return symbol in "+!" or (symbol == "@" and entry is not None and entry.kind == "symlink")
 
 
 def protected_paths(inspection: Inspection) -> ProtectedPaths:
     """Return the rules of the image, apk's own first."""
     lines = [*DEFAULT, *_lines(inspection)]
-    return ProtectedPaths(tuple((line[0], _pattern(line[1:])) for line in lines))
+    return ProtectedPaths(tuple((line[0], _components(line[1:])) for line in lines))
 
 
 def _lines(inspection: Inspection) -> Iterator[str]:
@@ -49,11 +50,10 @@ def _lines(inspection: Inspection) -> Iterator[str]:
                 yield from (line for line in lines if line[:1] and line[0] in _SYMBOLS)
 
 
-def _pattern(glob: str) -> re.Pattern[str]:
-    """Return what matches the paths that *glob* names, and all below them."""
-    return re.compile("".join(f"/{_shell_pattern(part)}" for part in glob.split("/") if part) + "(?:/|$)")
+def _components(glob: str) -> tuple[str, ...]:
+    return tuple(part for part in glob.split("/") if part)
 
 
-def _shell_pattern(part: str) -> str:
-    """Return the regular expression of a glob without slashes: there, a star matches none."""
-    return fnmatch.translate(part).removesuffix(r"\Z").removesuffix(r"\z").replace(".*", "[^/]*")
+def _leads(patterns: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether *patterns* match the first of *parts*, one each: a star matches no slash."""
+    return len(patterns) <= len(parts) and all(map(fnmatchcase, parts, patterns))
