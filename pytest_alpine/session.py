@@ -66,7 +66,7 @@ class AlpineSession:
         """What became of each cell, where the terminal is."""
         from pytest_alpine.report.results import Results
 
-        return Results()
+        return Results(self.settings.chosen.over(self.settings.ini).tags or ())
 
     @property
     def has_results(self) -> bool:
@@ -178,7 +178,10 @@ class AlpineSession:
         if self.has_results:
             from pytest_alpine.report.grid import grid_lines
 
-            yield "tag x platform", grid_lines(self.results)
+            # Else the head of the run has said so.
+            moving = not self.settings.configured and any(cell.tag == "latest" for cell in self.results)
+            note = ["latest moves: pin a tag with --alpine-tag or alpine_tags"] if moving else []
+            yield "tag x platform", [*grid_lines(self.results), *note]
         told = {"kept containers": self.kept, "sizes over the ledger": self.growth, "not cleaned up": self.problems}
         yield from ((heading, lines) for heading, lines in told.items() if lines)
 

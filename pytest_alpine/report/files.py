@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.report.results import CellResult
 
-_HEADINGS: Final = ("tag", "platform", "passed", "failed", "skipped", "compressed", "emulated", "seconds")
+_HEADINGS: Final = ("image", "tag", "platform", "passed", "failed", "skipped", "compressed", "emulated", "seconds")
 
 
 def write_report(path: Path, results: Iterable[CellResult]) -> None:
@@ -51,7 +51,8 @@ def _document(cell: CellResult) -> dict[str, Any]:
 def _markdown(cells: Sequence[CellResult]) -> str:
     lines = ["# Alpine images", "", f"| {' | '.join(_HEADINGS)} |", "|---" * len(_HEADINGS) + "|"]
     lines += [f"| {' | '.join(text.replace('|', chr(92) + '|') for text in _row(cell))} |" for cell in cells]
-    return "\n".join(lines) + "\n"
+    failures = [f"- `{test}`" for test in _failed(cells)]
+    return "\n".join([*lines, *(["", "## Failed", "", *failures] if failures else [])]) + "\n"
 
 
 def _html(cells: Sequence[CellResult]) -> str:
@@ -61,8 +62,16 @@ def _html(cells: Sequence[CellResult]) -> str:
     )
     grid = html.escape("\n".join(grid_lines(cells)))
     style = "body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}"
+    failed = "".join(f"<li>{html.escape(test)}</li>" for test in _failed(cells))
+    failures = f"<h2>Failed</h2>\n<ul>{failed}</ul>\n" if failed else ""
     title = "<!doctype html><html lang=en><meta charset=utf-8><title>Alpine images</title>"
-    return f"{title}<style>{style}</style><pre>{grid}</pre>\n<table><tr>{head}</tr>\n{rows}\n</table></html>\n"
+    return (
+        f"{title}<style>{style}</style><pre>{grid}</pre>\n<table><tr>{head}</tr>\n{rows}\n</table>\n{failures}</html>\n"
+    )
+
+
+def _failed(cells: Sequence[CellResult]) -> list[str]:
+    return [test for cell in cells for test, outcome in cell.outcomes.items() if outcome == "failed"]
 
 
 def _row(cell: CellResult) -> list[str]:
@@ -70,6 +79,7 @@ def _row(cell: CellResult) -> list[str]:
     emulated = {None: "", True: "yes", False: "no"}[cell.emulated]
     counts = [str(cell.count("passed")), str(cell.count("failed")), str(cell.count("skipped"))]
     return [
+        cell.reference,
         cell.tag,
         cell.platform,
         *counts,

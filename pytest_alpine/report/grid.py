@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.platforms import PLATFORMS, Platform
+from pytest_alpine.platforms import Platform
+from pytest_alpine.report.results import platform_order
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
@@ -21,23 +22,20 @@ def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
     cells = list(results)
     if not cells:
         return
-    columns = sorted({cell.platform for cell in cells}, key=_order)
+    columns = sorted({cell.platform for cell in cells}, key=platform_order)
     table = [["", *(Platform.parse(column).slug for column in columns)]]
-    for tag in dict.fromkeys((cell.reference, cell.tag) for cell in cells):
+    rows = list(dict.fromkeys((cell.reference, cell.tag) for cell in cells))
+    tags = [tag for _, tag in rows]
+    for tag in rows:
         row = {cell.platform: _texts(cell) for cell in cells if (cell.reference, cell.tag) == tag}
         height = max(map(len, row.values()))
         for line in range(height):
-            label = tag[1] if line == 0 else ""
-            table.append([label, *(_line(row.get(column, []), line) for column in columns)])
+            label = tag[1] if tags.count(tag[1]) == 1 else tag[0]  # several images may have the same tag
+            table.append([label if line == 0 else "", *(_line(row.get(column, []), line) for column in columns)])
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line_cells in table:
         yield "  ".join(text.ljust(width) for text, width in zip(line_cells, widths, strict=True)).rstrip()
     yield _LEGEND
-
-
-def _order(platform: str) -> int:
-    parsed = Platform.parse(platform)
-    return PLATFORMS.index(parsed) if parsed in PLATFORMS else len(PLATFORMS)
 
 
 def _line(texts: Sequence[str], line: int) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_alpine.platforms import PLATFORMS, Platform
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -58,13 +60,22 @@ class CellResult:
 
 
 class Results:
-    """All cells of a run, in the order of their first report."""
+    """All cells of a run, row by row, in an order that does not depend on which worker was first."""
 
-    def __init__(self) -> None:
+    def __init__(self, tags: Sequence[str] = ()) -> None:
+        """Collect cells; the rows of *tags* come first, in their order, then others by their first report."""
+        self._tags = {tag: number for number, tag in enumerate(tags)}
         self._cells: dict[tuple[str, str, str], CellResult] = {}
 
     def __iter__(self) -> Iterator[CellResult]:
-        return iter(self._cells.values())
+        rows = list(dict.fromkeys((cell.reference, cell.tag) for cell in self._cells.values()))
+        rows.sort(key=lambda row: self._tags.get(row[1], len(self._tags)))
+        return iter(
+            sorted(
+                self._cells.values(),
+                key=lambda cell: (rows.index((cell.reference, cell.tag)), platform_order(cell.platform)),
+            )
+        )
 
     def __bool__(self) -> bool:
         return bool(self._cells)
@@ -82,3 +93,9 @@ class Results:
             if note[name] is not None:
                 setattr(cell, name, note[name])
         cell.published = cell.published and note["published"]
+
+
+def platform_order(platform: str) -> int:
+    """Return where *platform* stands among the columns: as Alpine lists its platforms, unknown ones last."""
+    parsed = Platform.parse(platform)
+    return PLATFORMS.index(parsed) if parsed in PLATFORMS else len(PLATFORMS)

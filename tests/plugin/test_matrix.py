@@ -60,6 +60,13 @@ def test_a_platform_that_the_tag_does_not_publish(pytester: pytest.Pytester, xdi
     skipped.assert_outcomes(skipped=1)
 
 
+def test_a_tag_that_moves_is_told_at_the_end(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.alpine(image='oci:layout:latest')\ndef test_x(alpine_cell): pass")
+    note = "latest moves: pin a tag with --alpine-tag or alpine_tags"
+    assert note in pytester.runpytest_subprocess().outlines
+    assert note not in pytester.runpytest_subprocess("--alpine-platform=native").outlines
+
+
 def test_a_tag_that_is_not_there(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_x(alpine_image): ...")
     result = pytester.runpytest_subprocess("--alpine-image=oci:layout", "--alpine-tag=9")

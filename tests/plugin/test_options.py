@@ -131,7 +131,7 @@ def test_reports(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None
     assert {(cell["tag"], cell["platform"]) for cell in cells} == {("1.0", "linux/amd64"), ("1.0", "linux/arm64")}
     assert all(cell["compressed_bytes"] > 0 and cell["digest"].startswith("sha256:") for cell in cells)
     assert all(list(cell["tests"].values()) == ["passed"] for cell in cells)
-    assert "| 1.0 | linux/arm64 | 1 | 0 | 0 |" in (pytester.path / "report.md").read_text()
+    assert "| oci:layout:1.0 | 1.0 | linux/arm64 | 1 | 0 | 0 |" in (pytester.path / "report.md").read_text()
     assert "<td>linux/arm64</td>" in (pytester.path / "report.html").read_text()
 
 

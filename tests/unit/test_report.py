@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pytest_alpine.report.files import write_report
 from pytest_alpine.report.grid import grid_lines
 from pytest_alpine.report.results import CellNote, Results
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def note(tag: str, platform: str, **more: object) -> dict[str, object]:
@@ -23,6 +29,38 @@ def test_grid() -> None:
         "2  1 skipped  -",
         "~ emulated   - not published   sizes: compressed layers, else files of the root filesystem",
     ]
+
+
+def test_rows_and_columns_do_not_depend_on_which_worker_was_first() -> None:
+    results = Results(("edge", "3.20"))
+    for tag, platform in (("9", "s390x"), ("3.20", "arm/v7"), ("8", "amd64"), ("edge", "arm64"), ("3.20", "amd64")):
+        results.add(note(tag, f"linux/{platform}"), "a", "call", "passed", 0.1)
+    assert [(cell.tag, cell.platform.removeprefix("linux/")) for cell in results] == [
+        ("edge", "arm64"),
+        ("3.20", "amd64"),
+        ("3.20", "arm/v7"),
+        ("9", "s390x"),
+        ("8", "amd64"),
+    ]
+
+
+def test_two_images_with_one_tag_have_rows_of_their_own() -> None:
+    results = Results()
+    for reference in ("acme/app:1", "acme/web:1"):
+        results.add(note("1", "linux/amd64", reference=reference), "a", "call", "passed", 0.1)
+    assert [line.split("  ")[0] for line in grid_lines(results)][1:3] == ["acme/app:1", "acme/web:1"]
+
+
+def test_reports_name_what_failed(tmp_path: Path) -> None:
+    results = Results()
+    results.add(note("1", "linux/amd64"), "test_x.py::test_a[<1>]", "call", "failed", 0.1)
+    results.add(note("1", "linux/amd64"), "test_x.py::test_b[1]", "call", "passed", 0.1)
+    for suffix in (".md", ".html"):
+        write_report(tmp_path / f"report{suffix}", results)
+    assert (tmp_path / "report.md").read_text().endswith("\n## Failed\n\n- `test_x.py::test_a[<1>]`\n")
+    text = (tmp_path / "report.html").read_text()
+    assert "<li>test_x.py::test_a[&lt;1&gt;]</li>" in text
+    assert "test_b" not in text
 
 
 def test_the_worst_phase_counts() -> None:
