@@ -144,8 +144,7 @@ def assert_size(
         InvalidSize: a budget cannot be read.
     """
     __tracebackhide__ = True
-    image = image_of(target)
-    require_none(find_size(image, compressed=compressed, unpacked=unpacked, rootfs=rootfs), image)
+    require_none(find_size(target, compressed=compressed, unpacked=unpacked, rootfs=rootfs), image_of(target))
 
 
 def assert_memory(container: Container, limit: str | int) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.checks.moment import image_of
 from pytest_alpine.findings import Finding
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_alpine.engine.base import Container
     from pytest_alpine.image.image import Image
 
 UNOWNED: Final = "(no package)"
@@ -34,17 +36,18 @@ def sizes_by_package(image: Image) -> dict[str, int]:
 
 
 def find_size(
-    image: Image,
+    target: Image | Container,
     *,
     compressed: str | int | None = None,
     unpacked: str | int | None = None,
     rootfs: str | int | None = None,
 ) -> tuple[Finding, ...]:
-    """Return a finding for each measure of *image* that is over its budget; see ``assert_size``."""
+    """Return a finding for each measure of *target*'s image that is over its budget; see ``assert_size``."""
     budgets: Mapping[str, str | int | None] = {"compressed": compressed, "unpacked": unpacked, "rootfs": rootfs}
     limits = {measure: parse_size(budget) for measure, budget in budgets.items() if budget is not None}
     if not limits:
         raise TypeError("no budget is given (expected compressed=, unpacked= or rootfs=)")
+    image = image_of(target)
     found = [_over(image, measure, limit) for measure, limit in limits.items()]
     return tuple(finding for finding in found if finding is not None)
 

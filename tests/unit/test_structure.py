@@ -220,6 +220,14 @@ def test_every_export_is_there(name: str) -> None:
     assert getattr(pytest_alpine, name).__name__ == name
 
 
+@pytest.mark.parametrize("name", [name for name in pytest_alpine.__all__ if name.startswith("assert_")])
+def test_every_assertion_has_a_twin_that_takes_the_same(name: str) -> None:
+    twin = {"assert_no_regression": "find_regressions"}.get(name, name.replace("assert_", "find_"))
+    takes, twin_takes = (inspect.signature(getattr(pytest_alpine, one)) for one in (name, twin))
+    assert list(takes.parameters.values()) == list(twin_takes.parameters.values())
+    assert (takes.return_annotation, twin_takes.return_annotation) == ("None", "tuple[Finding, ...]")
+
+
 def test_nothing_else_is_exported() -> None:
     with pytest.raises(AttributeError, match="module 'pytest_alpine' has no attribute 'nonsense'"):
         _ = pytest_alpine.nonsense
