@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
     from pytest_alpine.report.results import CellResult
 
-_HEADINGS: Final = ("image", "tag", "platform", "passed", "failed", "skipped", "compressed", "emulated", "seconds")
+_HEADINGS: Final = (
+    "image",
+    "tag",
+    "platform",
+    "passed",
+    "failed",
+    "skipped",
+    "compressed",
+    "rootfs",
+    "emulated",
+    "seconds",
+)
 
 
 def write_report(path: Path, results: Iterable[CellResult]) -> None:
@@ -42,6 +53,7 @@ def _document(cell: CellResult) -> dict[str, Any]:
         "emulated": cell.emulated,
         "digest": cell.digest,
         "compressed_bytes": cell.compressed,
+        "unpacked_bytes": cell.unpacked,
         "rootfs_bytes": cell.rootfs,
         "seconds": round(cell.duration, 3),
         "tests": cell.outcomes,
@@ -58,10 +70,13 @@ def _markdown(cells: Sequence[CellResult]) -> str:
 def _html(cells: Sequence[CellResult]) -> str:
     head = "".join(f"<th>{heading}</th>" for heading in _HEADINGS)
     rows = "\n".join(
-        "<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in _row(cell)) + "</tr>" for cell in cells
+        f"<tr{' class=failed' if cell.count('failed') else ''}>"
+        + "".join(f"<td>{html.escape(text)}</td>" for text in _row(cell))
+        + "</tr>"
+        for cell in cells
     )
     grid = html.escape("\n".join(grid_lines(cells)))
-    style = "body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}"
+    style = "body{font-family:sans-serif}td,th{padding:.2em .8em;text-align:left}.failed{background:#fdd}"
     failed = "".join(f"<li>{html.escape(test)}</li>" for test in _failed(cells))
     failures = f"<h2>Failed</h2>\n<ul>{failed}</ul>\n" if failed else ""
     title = "<!doctype html><html lang=en><meta charset=utf-8><title>Alpine images</title>"
@@ -75,7 +90,7 @@ def _failed(cells: Sequence[CellResult]) -> list[str]:
 
 
 def _row(cell: CellResult) -> list[str]:
-    size = "" if cell.compressed is None else format_size(cell.compressed)
+    compressed, rootfs = ("" if size is None else format_size(size) for size in (cell.compressed, cell.rootfs))
     emulated = {None: "", True: "yes", False: "no"}[cell.emulated]
     counts = [str(cell.count("passed")), str(cell.count("failed")), str(cell.count("skipped"))]
     return [
@@ -83,7 +98,8 @@ def _row(cell: CellResult) -> list[str]:
         cell.tag,
         cell.platform,
         *counts,
-        size if cell.published else "not published",
+        compressed if cell.published else "not published",
+        rootfs,
         emulated,
         f"{cell.duration:.2f}",
     ]

@@ -61,6 +61,7 @@ def test_reports_name_what_failed(tmp_path: Path) -> None:
     text = (tmp_path / "report.html").read_text()
     assert "<li>test_x.py::test_a[&lt;1&gt;]</li>" in text
     assert "test_b" not in text
+    assert text.count("<tr class=failed>") == 1
 
 
 def test_the_worst_phase_counts() -> None:
