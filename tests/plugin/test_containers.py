@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import pytest
 
@@ -40,19 +41,6 @@ def test_native_and_emulated_cells(pytester: pytest.Pytester, xdist_args: tuple[
     result.stdout.re_match_lines([r" +amd64 +arm64$", r"3\.20 +3 passed +3 passed~$"])
 
 
-def test_a_failed_tests_container_can_be_kept(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_x(alpine_container): assert 0, alpine_container.id\ndef test_y(): pass")
-    result = pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", "--alpine-keep")
-    result.assert_outcomes(failed=1, passed=1)
-    (line,) = [line for line in result.outlines if "test_x[" in line and "docker exec" in line]
-    container = line.split()[line.split().index("docker") + 3]
-    names = subprocess.run(
-        ["docker", "ps", "--format", "{{.Names}}"], check=True, capture_output=True, text=True
-    ).stdout
-    assert container in names.split()
-    subprocess.run(["docker", "rm", "-f", container], check=True, capture_output=True)
-
-
 def test_nothing_is_left(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
     pytester.makepyfile(
         """
@@ -66,3 +54,12 @@ def test_x(alpine_container):
     result = pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", *xdist_args)
     result.assert_outcomes(failed=1)
     assert (pytester.path / "container").read_text() not in containers()
+
+
+def test_two_suites_at_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(CHECKS)
+    command = [sys.executable, "-m", "pytest", f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20"]
+    runs = [subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for run in runs:
+        said, _ = run.communicate(timeout=120)
+        assert "3 passed" in said
