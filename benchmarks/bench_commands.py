@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_alpine import Container
 
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", Path(__file__).parents[2] / "shared" / "alpine"))
-ENGINES = ("docker",)
+ENGINES = ("docker", "bubblewrap")
 TIMES = 1000
 PROGRAM = "/bin/true"
 GOAL_MEDIAN = 1.0

@@ -29,7 +29,7 @@ ROUNDS = int(os.environ.get("BENCHMARK_ROUNDS", "3"))
 QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 OWN = ("-p", "no:container")
 THEIRS = ("-p", "no:alpine")
-ENGINES = ("docker",)
+ENGINES = ("docker", "bubblewrap")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,6 +135,9 @@ class FolderRootFS:
         """
         folder, name = posixpath.split(path)
         parent = self.make_directory(folder)
+        here = self.lstat(posixpath.join(parent, name))
+        if here is not None and here.kind == "symlink":
+            raise EngineError(f"cannot write {path} in {self._where}: it is a link to nothing")
         with self._errors(f"write {path}"):
             try:
                 descriptor = self._opened(posixpath.join(parent, name), os.O_WRONLY | os.O_TRUNC)

@@ -3,58 +3,34 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.killing import kill_by_shell
-from pytest_alpine.engine.process import STDERR, STDOUT, Process, Processes, ProcessStream
+from pytest_alpine.engine.pipes import PipeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-_PIECE = 1 << 16
+    from pytest_alpine.engine.process import Process, Processes, ProcessStream
 
 
-class LocalStream:
-    """The pipes of a process."""
+class LocalStream(PipeStream):
+    """The pipes of a process, which dies with them."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
         self.process = process
-        self._stdin = process.stdin
-        self._open = {process.stdout.fileno(): STDOUT, process.stderr.fileno(): STDERR}
-
-    def send(self, data: bytes, _deadline: float) -> None:
-        self._stdin.write(data)
-        self._stdin.flush()
-
-    def end_input(self) -> None:
-        self._stdin.close()
-
-    def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        while self._open:
-            ready = select.select(list(self._open), [], [], max(0.0, deadline - time.monotonic()))[0]
-            if not ready:
-                raise TimeoutError
-            for descriptor in ready:
-                data = os.read(descriptor, _PIECE)
-                if not data:
-                    del self._open[descriptor]
-                else:
-                    yield self._open[descriptor], data
+        pipes = (process.stdin, process.stdout, process.stderr)
+        # Python's own file objects would close theirs, too.
+        super().__init__(*(os.dup(pipe.fileno()) for pipe in pipes if pipe is not None))
+        for pipe in pipes:
+            if pipe is not None:
+                pipe.close()
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                with suppress(BrokenPipeError):
-                    pipe.close()
+        super().close()
 
 
 class LocalProcess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_alpine.elf import read_header
-from pytest_alpine.engine.keepalive import pause_program
+from pytest_alpine.engine.keepalive import READY, pause_program
 from pytest_alpine.platforms import Platform
 
 KNOWN = ["linux/amd64", "linux/386", "linux/arm64", "linux/arm/v7", "linux/riscv64"]
@@ -35,7 +36,14 @@ def test_it_waits_and_costs_nothing(platform: str, tmp_path: Path) -> None:
     program = tmp_path / "pause"
     program.write_bytes(pause_program(machine) or b"")
     program.chmod(0o755)
-    with subprocess.Popen([program] if native else [emulator or "", program]) as process:
+    reading, writing = os.pipe()
+    command = [str(program)] if native else [emulator or "", str(program)]
+    # The descriptor that it tells that it runs.
+    redirected = ["sh", "-c", f'exec {READY}>/proc/self/fd/{writing}; exec "$@"', "sh", *command]
+    with subprocess.Popen(redirected, pass_fds=[writing]) as process:
+        os.close(writing)
+        assert os.read(reading, 2) == b"\x7f"
+        os.close(reading)
         time.sleep(0.3)
         assert process.poll() is None
         fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
