@@ -44,22 +44,34 @@ class Cell:
         return f"{self.reference} ({self.platform})"
 
 
-def cells(chosen: Declaration, marked: Declaration | None, ini: Declaration) -> tuple[Cell, ...]:
+def cells(
+    chosen: Declaration, marked: Declaration | None, ini: Declaration, native: Platform | None = None
+) -> tuple[Cell, ...]:
     """Return the cells of one test, tag by tag.
 
     Args:
         chosen: the command line's word: it replaces the declared values of an unmarked test and narrows a marked one's.
         marked: the test's own declaration, or None.
         ini: the suite's declaration; it must name an image.
+        native: what ``native`` means; this machine's platform when None.
 
     Raises:
         InvalidReference: an image or a tag cannot be read.
         InvalidPlatform: a platform cannot be read.
     """
+    if native is not None:
+        ini = ini._replace(platforms=ini.platforms or (NATIVE,))
+        chosen, ini = _with_native(chosen, native), _with_native(ini, native)
+        marked = marked and _with_native(marked, native)
     if marked is None:
         return _expand(chosen.over(ini))
     full = _expand(marked.over(Declaration(image=chosen.image).over(_unless(marked, chosen)).over(ini)))
     return tuple(cell for cell in full if _selected(cell, chosen))
+
+
+def _with_native(declared: Declaration, native: Platform) -> Declaration:
+    words = declared.platforms and tuple(str(native) if word == NATIVE else word for word in declared.platforms)
+    return declared._replace(platforms=words)
 
 
 def parse_platforms(words: Iterable[str]) -> tuple[Platform, ...]:

@@ -12,6 +12,7 @@ from pytest_alpine.errors import AlpineError
 from pytest_alpine.items import cell_of
 from pytest_alpine.options import add_options, read_settings
 from pytest_alpine.session import KEPT, AlpineSession, alpine_key
+from pytest_alpine.workers import Role
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,22 +59,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist may be absent
-    """Let a worker's progress reach the terminal."""
+    """Let a worker's progress reach the terminal, and tell it what it has to know of the run."""
     from pytest_alpine.progress import hear
+    from pytest_alpine.workers import brief
 
     hear(node)
+    brief(node)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings, and make the state of this process."""
     config.addinivalue_line("markers", _MARKER)
     settings = read_settings(config)
-    config.stash[alpine_key] = AlpineSession(
-        settings,
-        partial(_say, config),
-        processes=getattr(config, "workerinput", {}).get("workercount", 1),
-        whole_cells=not hasattr(config, "workerinput") or getattr(config.option, "loadgroup", False),
-    )
+    config.stash[alpine_key] = AlpineSession(settings, partial(_say, config), Role.of(config))
     if settings.today is not None:
         from pytest_alpine.today import pin_today
 

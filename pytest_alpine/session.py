@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_alpine.matrix import Cell
     from pytest_alpine.options import Settings
     from pytest_alpine.report.results import Results
+    from pytest_alpine.workers import Role
 
 KEPT: Final = "alpine: kept"
 """The heading in a report under which it stands how to enter a container."""
@@ -33,23 +34,19 @@ KEPT: Final = "alpine: kept"
 class AlpineSession:
     """The state of the plugin in one process; images and containers are made when first asked for."""
 
-    def __init__(
-        self, settings: Settings, say: Callable[[str], None], *, processes: int = 1, whole_cells: bool = True
-    ) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None], role: Role) -> None:
         """Make nothing yet.
 
         Args:
             settings: what the options say.
             say: tells the user of long steps.
-            processes: how many processes run tests on this machine, this one among them.
-            whole_cells: whether this one gets all tests of a cell at once.
+            role: the part of this process in the run.
         """
         self.settings = settings
         self._say = say
         self._matrices: dict[Declaration | None, tuple[Cell, ...]] = {}
         self._notes: dict[tuple[Cell, bool, bool | None, bool], dict[str, Any]] = {}
-        self._processes = processes
-        self._whole_cells = whole_cells
+        self._role = role
         self._images: dict[Cell, Image] = {}
         self._engine: Engine | None = None
         # Containers start in threads beside the tests.
@@ -101,7 +98,7 @@ class AlpineSession:
         """The containers of the cells, running or about to."""
         from pytest_alpine.containers import CellContainers
 
-        return CellContainers(self._start, processes=self._processes, whole_cells=self._whole_cells)
+        return CellContainers(self._start, processes=self._role.processes, whole_cells=self._role.whole_cells)
 
     def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
         """Return the cells of a test that carries *marker*; tests that declare the same share them.
@@ -113,7 +110,7 @@ class AlpineSession:
         if declared not in self._matrices:
             from pytest_alpine.matrix import cells
 
-            self._matrices[declared] = cells(self.settings.chosen, declared, self.settings.ini)
+            self._matrices[declared] = cells(self.settings.chosen, declared, self.settings.ini, self._role.native)
         return self._matrices[declared]
 
     def image(self, cell: Cell) -> Image:
@@ -201,7 +198,8 @@ class AlpineSession:
             self.containers.keep(container, cell)
         except AlpineError as error:
             return str(error)
-        return f"{container.enter_command}    (to remove it: {container.remove_command})"
+        enter, remove = map(self._role.typed, (container.enter_command, container.remove_command))
+        return f"{enter}    (to remove it: {remove})"
 
     def _open(self, cell: Cell) -> Image:
         if not cell.reference.is_on_disk:

@@ -84,3 +84,19 @@ def test_split_list() -> None:
 def test_no_platform() -> None:
     with pytest.raises(InvalidPlatform, match="no platform is named"):
         check(Declaration(platforms=()))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "marked", "ini"),
+    [
+        (Declaration(), None, Declaration(image="x")),
+        (Declaration(), None, Declaration(image="x", platforms=("native",))),
+        (Declaration(platforms=("native",)), None, Declaration(image="x", platforms=("amd64",))),
+        (Declaration(), Declaration(platforms=("native",)), Declaration(image="x", platforms=("amd64",))),
+        (Declaration(platforms=("native",)), Declaration(platforms=("all",)), Declaration(image="x")),
+    ],
+    ids=["default", "ini", "command-line", "marker", "narrowed"],
+)
+def test_native_is_what_the_run_says(chosen: Declaration, marked: Declaration | None, ini: Declaration) -> None:
+    (cell,) = cells(chosen, marked, ini, Platform.parse("riscv64"))
+    assert str(cell.platform) == "linux/riscv64"
