@@ -30,7 +30,7 @@ _PARTS: Final = re.compile(
 # namespace, such as cmd:[ and so:libz.so.1, and paths.
 _NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._+-]*|(?:[A-Za-z0-9.-]+:|/)[A-Za-z0-9._+,:/\[\]-]+")
 _IDENTITY: Final = {"<", ">"}
-_OPERATOR: Final = re.compile(r"\s*([<>=~]+)\s*")
+_OPERATOR: Final = re.compile(r"(?<!\s)\s*([<>=~]+)\s*")  # from the first of many blanks alone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

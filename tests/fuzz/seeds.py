@@ -34,6 +34,11 @@ def seeds(target: str) -> list[bytes]:
     return [*_SEEDS[target](), *(path.read_bytes() for path in kept)]
 
 
+def targets() -> list[str]:
+    """Return the names of all targets."""
+    return list(_SEEDS)
+
+
 def _elf() -> Iterator[bytes]:
     yield bytes(elf_for("linux/amd64", needed=("libz.so.1", "libc.so"), runpath="$ORIGIN/../lib", rpath="/opt"))
     yield bytes(elf_for("linux/s390x", soname="libx.so.1", interpreter=None))

@@ -6,6 +6,7 @@ more memory than the runner allows, is a defect.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import shutil
@@ -247,14 +248,12 @@ def _with_checksums(tar: bytes) -> bytes:
 
 @cache
 def _scratch() -> Path:
-    """Return a folder of this process, in memory where there is such a place, that goes with it."""
-    memory = Path("/dev/shm")
-    folder = tempfile.TemporaryDirectory(prefix="pytest-alpine-fuzz-", dir=memory if memory.is_dir() else None)
-    _KEPT.append(folder)
-    return Path(folder.name)
+    """Return a folder of this process, which goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="pytest-alpine-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
-_KEPT: Final[list[tempfile.TemporaryDirectory[str]]] = []
 _USES: Final = [0]
 
 

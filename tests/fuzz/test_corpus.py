@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.seeds import seeds
+from tests.fuzz.seeds import seeds, targets
 from tests.fuzz.targets import TARGETS
+
+
+def test_every_target_has_seeds() -> None:
+    assert targets() == list(TARGETS)
+    assert all(map(seeds, TARGETS))
 
 
 @pytest.mark.timeout(60)
