@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 ENGINE = "far-dockerd"
 SSH = "far-sshd"
-PROGRAMS = {"dockerd": "docker.io", "sshd": "openssh-server", "ssh": "openssh-client", "openssl": "openssl"}
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "openssl": "openssl",
+    "ip": "iproute2",
+}
 HOST = "far"
 
 _SSHD = """\
@@ -122,7 +128,9 @@ def down(state: State) -> None:
 
 def engine_command(home: Path, *options: str) -> list[str]:
     """The command of an engine with all that it stores in the folder *home*, beside others on this machine."""
-    namespace = f"far-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}"
+    namespace = _name(home)
+    # Without a bridge of its own it would take docker0 away, which is the other engine's.
+    subprocess.run([_ip(), "link", "add", namespace, "type", "bridge"], check=False, capture_output=True)
     return [
         apt.require("dockerd", PROGRAMS["dockerd"]),
         f"--data-root={home / 'data'}",
@@ -132,8 +140,7 @@ def engine_command(home: Path, *options: str) -> list[str]:
         # One that runs anyway is shared, and then told apart by these.
         f"--containerd-namespace={namespace}",
         f"--containerd-plugins-namespace={namespace}-plugins",
-        # The network devices are the other engine's.
-        "--bridge=none",
+        f"--bridge={namespace}",
         "--iptables=false",
         *options,
     ]
@@ -144,6 +151,15 @@ def stop_engine(record: ProcessRecord | None, home: Path) -> None:
     process.stop(record)
     # Whether there is one cannot be asked: it leads from the folder to itself.
     subprocess.run(["umount", home / "data"], check=False, capture_output=True)
+    subprocess.run([_ip(), "link", "delete", _name(home)], check=False, capture_output=True)
+
+
+def _name(home: Path) -> str:
+    return f"far-{hashlib.sha256(str(home).encode()).hexdigest()[:8]}"
+
+
+def _ip() -> str:
+    return apt.require("ip", PROGRAMS["ip"])
 
 
 def _home() -> Path:

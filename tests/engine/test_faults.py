@@ -38,6 +38,6 @@ def test_a_command_that_reads_no_input(container: Container) -> None:
 
 
 def test_a_command_that_ignores_signals_and_closes_all_it_has(container: Container) -> None:
-    with pytest.raises(EngineError, match="did not end within 0.5 s; it was killed"):
+    with pytest.raises(EngineError, match=r"did not end within 0.5 s; it was killed"):
         container.run("trap '' TERM INT HUP PIPE; exec <&- >&- 2>&-; while :; do sleep 0.1; done", timeout=0.5)
     assert container.run("echo usable").stdout == "usable\n"
