@@ -1,11 +1,14 @@
-"""JSON documents from strangers: every field is looked at before it is used."""
+"""Documents: JSON from strangers, of which every field is looked at before it is used, and files for users."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import AlpineError, MalformedImage
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Value = TypeVar("Value", str, int, "dict[str, Any]", "list[Any]")
 
@@ -42,3 +45,17 @@ def field(document: dict[str, Any], name: str, kind: type[Value], where: str, de
         shown = "missing" if name not in document else f"{value!r:.80}"
         raise MalformedImage(f"{where}: field {name!r} is {shown} (expected {_JSON_NAMES[kind]})")
     return value
+
+
+def write_document(path: Path, text: str) -> None:
+    """Write *text* to *path*, in folders that are made.
+
+    Raises:
+        AlpineError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AlpineError(f"cannot write {path}: {reason}; name a file in a folder that can be written") from error

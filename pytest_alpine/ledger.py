@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_alpine.document import write_document
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.sizes import format_size
 
@@ -67,10 +68,13 @@ class Ledger:
         return Ledger(images=images, tolerance=self.tolerance)
 
     def write(self, path: Path) -> None:
-        """Write the ledger to *path*, sorted, so that its changes read well."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        """Write the ledger to *path*, sorted, so that its changes read well.
+
+        Raises:
+            AlpineError: *path* cannot be written.
+        """
         document = {"tolerance": self.tolerance, "images": self.images}
-        path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        write_document(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
 
     def growth(self, cells: Iterable[CellResult]) -> Iterator[str]:
         """Yield a line for each measure of *cells* that grew beyond the tolerance, and for each cell without a row."""

@@ -213,12 +213,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput"):
         session.config.workeroutput[_PROBLEMS] = alpine.problems  # type: ignore[attr-defined]  # xdist sets it
         return
-    if alpine.settings.reports:
-        from pytest_alpine.report.files import write_report
-
-        for path in alpine.settings.reports:
-            write_report(path, alpine.results)
-    if alpine.hold_sizes() and session.exitstatus == pytest.ExitCode.OK:
+    if not alpine.report() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -16,6 +16,7 @@ from pytest_alpine.options import read_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_alpine.containers import CellContainers
     from pytest_alpine.declaration import Declaration
@@ -57,6 +58,7 @@ class AlpineSession:
         self.kept: list[str] = []
         self.problems: list[str] = []
         self.growth: list[str] = []
+        self.unwritten: list[str] = []
 
     @cached_property
     def results(self) -> Results:
@@ -157,18 +159,36 @@ class AlpineSession:
             self._notes[known] = self._note(cell)
         return self._notes[known]
 
-    def hold_sizes(self) -> bool:
-        """Hold the images against the size ledger, or rewrite it; return whether any grew beyond the tolerance."""
-        if self.settings.sizes is None or not self.has_results:
-            return False
+    def report(self) -> bool:
+        """Write the report files, hold the images against the size ledger, or rewrite it; return whether all is well.
+
+        What is not stands in ``growth`` and ``unwritten``.
+        """
+        for path in self.settings.reports:
+            from pytest_alpine.report.files import write_report
+
+            with self._unwritten_told():
+                write_report(path, self.results)
+        if self.settings.sizes is not None and self.has_results:
+            with self._unwritten_told():
+                self._hold_sizes(self.settings.sizes)
+        return not (self.growth or self.unwritten)
+
+    def _hold_sizes(self, path: Path) -> None:
         from pytest_alpine.ledger import Ledger
 
-        ledger = Ledger.read(self.settings.sizes)
+        ledger = Ledger.read(path)
         if self.settings.update_sizes:
-            ledger.updated(self.results).write(self.settings.sizes)
+            ledger.updated(self.results).write(path)
         else:
             self.growth = list(ledger.growth(self.results))
-        return bool(self.growth)
+
+    @contextmanager
+    def _unwritten_told(self) -> Iterator[None]:
+        try:
+            yield
+        except AlpineError as error:
+            self.unwritten.append(str(error))
 
     def summary(self) -> Iterator[tuple[str, Iterable[str]]]:
         """Yield headings and lines for the end of the run."""
@@ -179,7 +199,12 @@ class AlpineSession:
             moving = not self.settings.configured and any(cell.tag == "latest" for cell in self.results)
             note = ["latest moves: pin a tag with --alpine-tag or alpine_tags"] if moving else []
             yield "tag x platform", [*grid_lines(self.results), *note]
-        told = {"kept containers": self.kept, "sizes over the ledger": self.growth, "not cleaned up": self.problems}
+        told = {
+            "kept containers": self.kept,
+            "sizes over the ledger": self.growth,
+            "not written": self.unwritten,
+            "not cleaned up": self.problems,
+        }
         yield from ((heading, lines) for heading, lines in told.items() if lines)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_alpine.document import write_document
 from pytest_alpine.report.grid import grid_lines
 from pytest_alpine.sizes import format_size
 
@@ -34,10 +35,9 @@ def write_report(path: Path, results: Iterable[CellResult]) -> None:
 
     Raises:
         KeyError: the suffix is not in ``FORMATS``.
-        OSError: *path* cannot be written.
+        AlpineError: *path* cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(FORMATS[path.suffix](list(results)), encoding="utf-8")
+    write_document(path, FORMATS[path.suffix](list(results)))
 
 
 def _json(cells: Sequence[CellResult]) -> str:

@@ -135,6 +135,25 @@ def test_reports(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None
     assert "<td>linux/arm64</td>" in (pytester.path / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("layout")
+def test_what_cannot_be_written_is_told_and_fails_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(alpine_image): pass")
+    (pytester.path / "taken").touch()
+    result = pytester.runpytest_subprocess(
+        *("--alpine-image=oci:layout", "--alpine-tag=1.0", "--alpine-platform=amd64", "--alpine-report=taken/r.json"),
+        *("--alpine-report=r.md", "--alpine-sizes=taken/s.json", "--alpine-update-sizes"),
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    way_out = "name a file in a folder that can be written"
+    told = [line for line in result.outlines if line.startswith("cannot write ")]
+    assert told == [
+        f"cannot write {pytester.path}/taken/{name}: {reason}; {way_out}"
+        for name, reason in (("r.json", "File exists"), ("s.json", "File exists"))
+    ]
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert (pytester.path / "r.md").exists()
+
+
 def test_no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, xdist_args: tuple[str, ...]) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     pytester.makepyfile("def test_x(alpine_engine): ...")
