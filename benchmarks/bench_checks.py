@@ -7,6 +7,10 @@
 The stock image is read from an Alpine mirror in a folder (``../shared/alpine``, or where ``PYTEST_ALPINE_MIRROR``
 says), with an empty store each time: once for its facts, once for all checks, taking turns. The large one, 1 GB in
 60,000 files of 300 packages, is built in code; a process of its own reads and checks it, whose memory is measured.
+
+Seen in 2026-11 on two cores that had much else to do (a load of 12): 1.37 times the facts for the stock image (475 ms
+against 381 ms); for the large one 70 s against 56 s, most of which goes into decompressing it, 34 s once it is in the
+store, and 136 MB of memory at most.
 """
 
 from __future__ import annotations
