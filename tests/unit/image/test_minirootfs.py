@@ -209,6 +209,7 @@ def test_configuration_is_that_of_the_official_image(
     assert json.loads(source.raw_config()) == {
         **named,
         "os": "linux",
+        "history": [{"created_by": "a root filesystem"}],
         "config": {
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
             "Cmd": ["/bin/sh"],
