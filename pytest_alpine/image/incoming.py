@@ -6,6 +6,7 @@ nobody holds was left by a killed process, and the next writer removes it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 CACHE_VARIABLE: Final = "PYTEST_ALPINE_CACHE"
 """The environment variable that moves the store."""
 
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
@@ -30,9 +33,8 @@ def store_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise StoreError(
-            f"cannot write {path}: {reason}; free some space, or set {CACHE_VARIABLE} to another folder"
-        ) from error
+        way_out = "free some space, or set" if error.errno in _FULL else "set"
+        raise StoreError(f"cannot write {path}: {reason}; {way_out} {CACHE_VARIABLE} to another folder") from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
