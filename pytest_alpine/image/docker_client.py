@@ -208,8 +208,9 @@ def _client(where: Endpoint, version: str, closed: Callable[[], None] | None = N
     client = Client(base_url=where.url, version=version, timeout=_CONNECT_TIMEOUT, **tls)
     if closed is not None:
         client.api.base_url = FAR_SOCKET
-    if where.tls is not None:
-        # Else REQUESTS_CA_BUNDLE, which is meant for the web, would be believed in place of the engine's authority.
+    if where.tls is not None or not where.url.startswith(("tcp:", "http:")):
+        # Else REQUESTS_CA_BUNDLE, which is meant for the web, would be believed in place of the engine's authority. And
+        # each request would look through the environment for proxies, in which pytest changes a variable at every test.
         client.api.trust_env = False
     return client
 

@@ -41,3 +41,12 @@ def test_a_command_that_ignores_signals_and_closes_all_it_has(container: Contain
     with pytest.raises(EngineError, match=r"did not end within 0.5 s; it was killed"):
         container.run("trap '' TERM INT HUP PIPE; exec <&- >&- 2>&-; while :; do sleep 0.1; done", timeout=0.5)
     assert container.run("echo usable").stdout == "usable\n"
+
+
+def test_requests_do_not_look_through_the_environment(client: DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest takes a variable out of it after every test, while other threads start containers.
+    def changed_meanwhile() -> None:
+        raise KeyError("PYTEST_CURRENT_TEST")
+
+    monkeypatch.setattr("requests.utils.getproxies", changed_meanwhile)
+    assert client.api.version()
