@@ -280,6 +280,13 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
         _end(str(error) if named else f"{cell}: {error}", skip=False)
 
 
+def without_causes(error: BaseException) -> None:
+    """Let a report show one of our errors alone: its message tells what its causes, of other libraries, mean."""
+    if isinstance(error, AlpineError):
+        error.__cause__ = None
+        error.__suppress_context__ = True
+
+
 def _end(message: str, *, skip: bool) -> None:
     __tracebackhide__ = True
     if skip:
