@@ -136,7 +136,7 @@ def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) ->
     where = where or endpoint()
     try:
         client = _connected(where)
-    except _broken_connections(DockerException, OSError, ValueError) as error:
+    except _broken_connections(DockerException, OSError) as error:
         raise EngineUnavailable(f"no {where.engine} answers at {where}: {_reason(error)}; {where.way_out}") from error
     client.api.timeout = timeout
     return client
@@ -171,7 +171,10 @@ def _connected(where: Endpoint) -> DockerClient:
     if not where.url.startswith(f"{SSH}://"):
         _check_socket(where)
         return _client(where, _api_version(where))
-    address = SshAddress.parse(where.url)
+    try:
+        address = SshAddress.parse(where.url)
+    except ValueError as error:
+        raise ConnectionError(str(error)) from None
     tunnel = SshTunnel(address)
     try:
         near = replace(where, url=f"unix://{tunnel.socket}")
