@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_alpine.session import alpine_key, problems_told
+from pytest_alpine.problems import problems_told
+from pytest_alpine.session import alpine_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,8 @@ from pytest_alpine import fixtures as _fixtures
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.items import cell_of
 from pytest_alpine.options import add_options, read_settings
-from pytest_alpine.session import KEPT, AlpineSession, alpine_key, without_causes
+from pytest_alpine.problems import without_causes
+from pytest_alpine.session import KEPT, AlpineSession, alpine_key
 from pytest_alpine.workers import Role
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from threading import Lock, RLock
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+from pytest_alpine.errors import AlpineError, PlatformNotFound
 from pytest_alpine.items import FRESH, SHARED, cell_of, needs_of
 from pytest_alpine.options import read_marker
 
@@ -263,35 +262,6 @@ class AlpineSession:
 
 
 alpine_key = pytest.StashKey[AlpineSession]()
-
-
-@contextmanager
-def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
-    """Turn errors into a failure or a skip, with the message alone: neither stack nor causes help anybody."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except PlatformNotFound as error:
-        _end(str(error), skip=settings.missing == "skip" or (cell is not None and not cell.declared))
-    except (EngineUnavailable, PlatformNotRunnable) as error:
-        _end(f"{error} (--alpine-missing=skip skips such tests)", skip=settings.missing == "skip")
-    except AlpineError as error:
-        named = cell is None or str(cell.reference) in str(error)
-        _end(str(error) if named else f"{cell}: {error}", skip=False)
-
-
-def without_causes(error: BaseException) -> None:
-    """Let a report show one of our errors alone: its message tells what its causes, of other libraries, mean."""
-    if isinstance(error, AlpineError):
-        error.__cause__ = None
-        error.__suppress_context__ = True
-
-
-def _end(message: str, *, skip: bool) -> None:
-    __tracebackhide__ = True
-    if skip:
-        raise pytest.skip.Exception(message) from None
-    raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 def _size(image: Image) -> Size | None:

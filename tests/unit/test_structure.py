@@ -32,7 +32,7 @@ LEVELS = {
         "assertions budget checks comparison comparison_checks comparison_files "
         "declaration findings ledger matrix report"
     ),
-    6: "options items fixtures plugin progress containers dealing dealt scheduling session workers cli",
+    6: "options items fixtures plugin progress containers dealing dealt scheduling session workers problems cli",
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}
 TOP = max(LEVELS)

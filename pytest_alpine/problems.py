@@ -1,0 +1,45 @@
+"""Errors as tests meet them: a failure or a skip, told in one message."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_alpine.matrix import Cell
+    from pytest_alpine.options import Settings
+
+
+@contextmanager
+def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
+    """Turn errors into a failure or a skip, with the message alone: neither stack nor causes help anybody."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except PlatformNotFound as error:
+        _end(str(error), skip=settings.missing == "skip" or (cell is not None and not cell.declared))
+    except (EngineUnavailable, PlatformNotRunnable) as error:
+        _end(f"{error} (--alpine-missing=skip skips such tests)", skip=settings.missing == "skip")
+    except AlpineError as error:
+        named = cell is None or str(cell.reference) in str(error)
+        _end(str(error) if named else f"{cell}: {error}", skip=False)
+
+
+def without_causes(error: BaseException) -> None:
+    """Let a report show one of our errors alone: its message tells what its causes, of other libraries, mean."""
+    if isinstance(error, AlpineError):
+        error.__cause__ = None
+        error.__suppress_context__ = True
+
+
+def _end(message: str, *, skip: bool) -> None:
+    __tracebackhide__ = True
+    if skip:
+        raise pytest.skip.Exception(message) from None
+    raise pytest.fail.Exception(message, pytrace=False) from None
