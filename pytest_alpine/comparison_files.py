@@ -22,7 +22,17 @@ _KERNEL: Final = ("/dev/", "/proc/", "/sys/")
 # apk's own records and keys: they tell what is installed, which is compared as such, and for which machine.
 _RECORDS: Final = re.compile(r"(?:/usr)?/lib/apk/db/.*|/etc/apk/(?:arch|keys/.*)|/usr/share/apk/keys/.*")
 # What engines put into a container.
-_ENGINES: Final = frozenset({"/.dockerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/sbin/docker-init"})
+_ENGINES: Final = frozenset(
+    {
+        "/.dockerenv",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/resolv.conf",
+        "/run/.containerenv",
+        "/run/podman-init",
+        "/sbin/docker-init",
+    }
+)
 _PIECE: Final = 1 << 20
 _MAGIC_SIZE: Final = 4
 # Scripts that name the loader, as ldd does, are smaller.

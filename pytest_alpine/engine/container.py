@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from pytest_alpine.engine.base import CommandResult, Container
+    from pytest_alpine.engine.docker_api import Api
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs import RootFS
 
@@ -38,16 +39,16 @@ class DockerContainer(RunningContainer):
         image: Image,
         *,
         emulated: bool,
-        command: str,
+        api: Api,
         forget: Callable[[DockerContainer], None],
     ) -> None:
         super().__init__(name, image, DockerProcesses(client=client, container=container_id), emulated=emulated)
         self._client = client
         self._id = container_id
-        self._command = command
+        self._api = api
         self._forget = forget
         self._kept = False
-        self._archive = DockerArchive(client=client, container=container_id)
+        self._archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
         self._live = LiveRootFS(self._archive, self._run_as_root)
 
     @property
@@ -58,12 +59,12 @@ class DockerContainer(RunningContainer):
     @property
     def enter_command(self) -> str:
         """The command that opens a shell in it, for people."""
-        return f"{self._command} exec -it {self._name} /bin/sh"
+        return f"{self._api.command} exec -it {self._name} /bin/sh"
 
     @property
     def remove_command(self) -> str:
         """The command that removes it, for people."""
-        return f"{self._command} rm -fv {self._name}"
+        return f"{self._api.command} rm -fv {self._name}"
 
     @property
     def rootfs(self) -> RootFS:
@@ -89,6 +90,11 @@ class DockerContainer(RunningContainer):
 
     def memory(self) -> int:
         """Return the memory in use now, in bytes: of all processes and tmpfs, without cache that can be dropped."""
+        if not self._api.measures_memory:
+            raise EngineError(
+                f"the engine does not measure the memory of container {self._name}: it runs without root, and its "
+                "machine has control groups of version 1; boot it with systemd.unified_cgroup_hierarchy=1"
+            )
         told = self._run_as_root(READ_MEMORY)
         found = parse_memory(told.stdout) if told is not None and told.exit_code == 0 else None
         if found is None:

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_alpine.engine.docker_api import read_api
 from pytest_alpine.engine.docker_images import DockerImages
 from pytest_alpine.engine.docker_start import DockerStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _GONE: Final = (404, 409)  # removed, or being removed
 _STOPPED_AT_ONCE: Final = 8
-_DOCKER: Final = "docker"
-_PODMAN: Final = "podman"
-_ONLY_PODMAN_SAYS: Final = "BuildahVersion"
 
 
 class DockerEngine:
@@ -49,7 +47,8 @@ class DockerEngine:
         self._client = connect()
         with docker_errors("cannot ask the engine what it is"):
             self._info: dict[str, Any] = self._client.info()
-        self._name = _PODMAN if _ONLY_PODMAN_SAYS in self._info else _DOCKER
+        self.api = read_api(self._info, command)
+        """How it differs from others that speak Docker's API."""
         self.machines = Machines(
             native=Platform.parse(self._info["Architecture"]),
             handlers=read_handlers() if self._is_here() else None,
@@ -59,9 +58,8 @@ class DockerEngine:
         """The images it holds."""
         self._starter = DockerStart(
             self._client,
-            command=command or self._name,
             native=self.machines.native.machine,
-            has_init=self._name == _PODMAN or bool(self._info.get("InitBinary")),  # podman does not name its own
+            api=self.api,
             forget=self._forget,
         )
         self._lock = threading.Lock()
@@ -70,7 +68,7 @@ class DockerEngine:
     @property
     def name(self) -> str:
         """The word for it in ``--alpine-engine``."""
-        return self._name
+        return self.api.name
 
     def describe(self) -> str:
         """Return one line about it: version, storage, and which platforms it emulates."""

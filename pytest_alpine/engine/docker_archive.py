@@ -40,6 +40,8 @@ class DockerArchive:
 
     client: DockerClient
     container: str
+    literal_paths: bool = True
+    """See ``ContainerArchive.literal_paths``."""
 
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from pytest_alpine.engine.docker_api import Api
     from pytest_alpine.engine.docker_images import HeldImage
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
@@ -51,15 +52,14 @@ class DockerStart:
         self,
         client: DockerClient,
         *,
-        command: str,
+        api: Api,
         native: Machine,
-        has_init: bool,
         forget: Callable[[DockerContainer], None],
     ) -> None:
         self._client = client
-        self._command = command
+        self._api = api
+        self._has_init = api.has_init
         self._native = native
-        self._has_init = has_init
         self._forget = forget
 
     def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
@@ -104,7 +104,13 @@ class DockerStart:
                 platform=held.platform,
             )
         return DockerContainer(
-            self._client, made["Id"], name, image, emulated=emulated, command=self._command, forget=self._forget
+            self._client,
+            made["Id"],
+            name,
+            image,
+            emulated=emulated,
+            api=self._api,
+            forget=self._forget,
         )
 
     @contextmanager

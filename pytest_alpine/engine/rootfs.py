@@ -64,11 +64,17 @@ done
 exec stat -c '%f %u %g %s %N' "$@"
 """
 _LINE: Final = re.compile(r"([0-9a-f]+) (\d+) (\d+) (\d+) (.*)")
+_PATTERN: Final = re.compile(r"[*?\[\\]")
 _TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
 
 
 class ContainerArchive(Protocol):
     """What an engine tells of a container's files without running anything in it."""
+
+    @property
+    def literal_paths(self) -> bool:
+        """Whether paths mean what they say. Podman follows a link at their end, and takes them for patterns."""
+        ...
 
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""
@@ -112,6 +118,9 @@ class LiveRootFS:
 
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""
+        if not self._archive.literal_paths and _PATTERN.search(path):
+            with self.snapshot() as whole:
+                return whole.exists(path)
         return self._archive.exists(absolute(path))
 
     def stat(self, path: str) -> Entry:
@@ -157,6 +166,9 @@ class LiveRootFS:
         return self.stat(path).path
 
     def _read_archived(self, path: str, limit: int | None) -> bytes:
+        if not self._archive.literal_paths:
+            with self.snapshot() as whole:
+                return whole.read(path, limit)
         found = self.stat(path)
         if not found.is_file:
             raise FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")
@@ -189,6 +201,9 @@ class LiveRootFS:
         return _parse_stat(paths, result.stdout)
 
     def _archived(self, path: str) -> Entry | None:
+        if not self._archive.literal_paths:
+            with self.snapshot() as whole:
+                return whole.lstat(path)
         try:
             with self._archive.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # as above
                 member = tar.next()

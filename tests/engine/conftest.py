@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 import os
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_alpine import open_image
-from pytest_alpine.engine.bubblewrap import BubblewrapEngine
-from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.labels import PID
-from pytest_alpine.image.docker_client import connect
+from pytest_alpine.engine.podman import connect_podman
+from pytest_alpine.engine.select import select_engine
+from pytest_alpine.image.docker_client import Connect, Endpoint, connect, endpoint
 from pytest_alpine.image.store import Store
 from pytest_alpine.platforms import Platform
 from tests.conftest import need
@@ -32,30 +33,38 @@ if TYPE_CHECKING:
     from tests.testbed import Testbed
 
 
+Labels = dict[str, dict[str, str]]
+
+
 class Tested(NamedTuple):
     """An engine that the suite is for."""
 
-    make: Callable[[], Engine]
-    there: Callable[[], Mapping[str, Mapping[str, str]]]
+    name: str
+    """The word for it in ``--alpine-engine``, and the marker of what it needs."""
+    there: Callable[[], Labels]
     """Tells what containers there are, of this process and of others: their IDs and labels."""
-    speaks_docker: bool = False
+    connect: Connect | None = None
+    """Connects to one that speaks Docker's API."""
 
 
-def in_docker() -> dict[str, dict[str, str]]:
+def by_api(connect: Connect) -> Labels:
     with closing(connect()) as client:
         return {found["Id"]: found["Labels"] for found in client.api.containers(all=True, filters={"label": PID})}
 
 
-def in_folders() -> dict[str, dict[str, str]]:
+def in_folders() -> Labels:
     labels = (Store.default().root / "containers").glob("*.json")
     return {path.stem: json.loads(path.read_text()) for path in labels}
 
 
+PODMAN = Tested("podman", partial(by_api, connect_podman), connect_podman)
 ENGINES = {
-    "bubblewrap": Tested(BubblewrapEngine, in_folders),
-    "docker": Tested(DockerEngine, in_docker, speaks_docker=True),
+    "bubblewrap": Tested("bubblewrap", in_folders),
+    "docker": Tested("docker", partial(by_api, connect), connect),
+    "podman": PODMAN,
+    "podman-rootless": PODMAN,
 }
-"""By name; what each needs is the marker of the same name."""
+"""By the words in the tests' ids."""
 
 NATIVE = Platform.native()
 EMULATED = Platform.parse("arm64" if NATIVE.architecture != "arm64" else "amd64")
@@ -74,19 +83,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        by_api = "client" in metafunc.fixturenames
-        names = [name for name, tested in ENGINES.items() if tested.speaks_docker or not by_api]
+        any_will_do = "client" not in metafunc.fixturenames
+        names = [name for name, tested in ENGINES.items() if tested.connect or any_will_do]
         metafunc.parametrize("engine", names, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest, bed: Testbed) -> Iterator[Engine]:
-    """An engine that answers."""
-    need(request.param, bed)
-    engine = ENGINES[request.param].make()
-    yield engine
-    engine.close()
-    assert not ours(engine), "containers are left behind"
+    """An engine that answers, and that other processes of these tests choose by its name, too."""
+    need(ENGINES[request.param].name, bed)
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param in bed.podman:
+            patched.setenv("CONTAINER_HOST", bed.podman[request.param])
+        engine = select_engine(ENGINES[request.param].name)
+        yield engine
+        engine.close()
+        assert not ours(engine), "containers are left behind"
 
 
 @pytest.fixture(scope="session", params=[NATIVE, EMULATED], ids=["native", "emulated"])
@@ -149,18 +161,23 @@ def builder(alpine: Image, folder: Path, bed: Testbed) -> Iterator[Callable[...,
         return found
 
     yield built
-    if bed.docker:
-        with closing(connect()) as client:
+    for url in (*bed.podman.values(), *([endpoint().url] if bed.docker else ())):
+        with closing(connect(Endpoint(url=url, origin="the test bed"))) as client:
             for name in names:
-                with suppress(Exception):  # most tests load it, and some remove it
+                with suppress(Exception):  # most tests load it into one of them, and some remove it
                     client.api.remove_image(name)
 
 
 @pytest.fixture
-def client(bed: Testbed) -> Iterator[DockerClient]:
-    """The Docker engine itself, to see what is there, and to do what others may do to it."""
-    need("docker", bed)
-    with closing(connect()) as found:
+def client(request: pytest.FixtureRequest, bed: Testbed) -> Iterator[DockerClient]:
+    """The engine itself, or Docker's, to see what is there, and to do what others may do to it."""
+    if "engine" in request.fixturenames:
+        opened = ENGINES[request.getfixturevalue("engine").name].connect
+        assert opened is not None
+    else:
+        need("docker", bed)
+        opened = connect
+    with closing(opened()) as found:
         yield found
 
 

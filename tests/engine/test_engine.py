@@ -19,6 +19,7 @@ from pytest_alpine import ContainerStartError, EngineError, EngineUnavailable, P
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.emulation import Machines
 from pytest_alpine.engine.keepalive import pause_program
+from pytest_alpine.engine.select import select_engine
 from pytest_alpine.platforms import PLATFORMS, Platform
 from tests.engine.conftest import EMULATED, ENGINES, NATIVE, ours
 from tests.support.cut_proxy import CutProxy
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @contextmanager
 def another(engine: Engine) -> Iterator[Any]:
     """Open another engine of the same kind, to do with it what the others' must be spared."""
-    with closing(ENGINES[engine.name].make()) as made:
+    with closing(select_engine(engine.name)) as made:
         yield made
 
 
@@ -105,7 +106,7 @@ def test_whatever_an_image_is_made_to_run(engine: Engine, build: Callable[..., I
         assert container.read("/etc/shadow").startswith(b"root:"), "files are read as root"
         assert container.packages == image.packages
         assert container.shell == image.shell
-        assert container.memory() > 0
+        assert not measures_memory(engine) or container.memory() > 0
         assert all(container.rootfs.stat(path).kind == "directory" for path in config.get("Volumes", ()))
         assert container.logs() == ""
         begun = time.monotonic()
@@ -119,7 +120,15 @@ def test_volumes_go_with_their_container(engine: Engine, build: Callable[..., Im
         client.api.inspect_volume(volume)
 
 
-def test_memory(fresh: Container) -> None:
+def measures_memory(engine: Engine) -> bool:
+    return not isinstance(engine, DockerEngine) or engine.api.measures_memory
+
+
+def test_memory(engine: Engine, fresh: Container) -> None:
+    if not measures_memory(engine):
+        with pytest.raises(EngineError, match=r"does not measure the memory .* without root, .* groups of version 1; "):
+            fresh.memory()
+        return
     before = fresh.memory()
     assert 0 < before < 100_000_000
     fresh.run("head -c 30000000 /dev/zero >/dev/shm/x", check=True)
@@ -131,6 +140,8 @@ def test_memory(fresh: Container) -> None:
 
 
 def test_memory_is_what_the_engine_says(engine: Engine, alpine: Image, client: DockerClient) -> None:
+    if not measures_memory(engine):
+        pytest.skip("its containers have no control groups")
     with engine.start(alpine) as fresh:
         fresh.run("head -c 30000000 /dev/zero >/dev/shm/x", check=True)
         # The engine's own way takes it a second.
@@ -240,7 +251,7 @@ def test_a_layer_that_is_cut_while_it_is_loaded(engine: Engine, build: Callable[
     image = build(layer_tar({"big": "x" * 3_000_000}), config={"Labels": {"made": str(time.time_ns())}}, scratch=True)
     tar = image.stored_layers[0].tar
     tar.write_bytes(tar.read_bytes()[:100_000])
-    with pytest.raises(EngineError, match=r"cannot load oci:.* into the engine: .*unexpected EOF"):
+    with pytest.raises(EngineError, match=r"cannot load oci:.* into the engine: .*(unexpected EOF|does not match)"):
         engine.start(image)
 
 
@@ -262,12 +273,12 @@ def test_stopping_twice(engine: Engine, alpine: Image) -> None:
 
 
 def test_a_kept_container(engine: Engine, alpine: Image, client: DockerClient) -> None:
-    with closing(DockerEngine()) as other:
+    with another(engine) as other:
         container = other.start(alpine)
         command = container.keep()
     try:
         assert command == container.enter_command
-        assert command.startswith("docker exec -it pytest-alpine-kept-latest-")
+        assert command.startswith(f"{engine.name} exec -it pytest-alpine-kept-latest-")
         name = command.split()[3]
         assert client.containers.get(name).status == "running"
         engine.sweep()
