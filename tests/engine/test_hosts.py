@@ -137,6 +137,16 @@ def test_what_a_killed_run_left_there_is_removed(host: str, alpine: Image, far_e
 
 
 @pytest.mark.parametrize("host", ["ssh"], indirect=True)
+def test_another_machine_is_not_taken_for_this_one(host: str) -> None:
+    with closing(EngineHosts(DockerEngine, {NATIVE: host})) as engine:
+        far = engine.of(NATIVE)
+        assert isinstance(far, DockerEngine)
+        assert far._is_here()  # by its name, which is this machine's
+        far._info["Name"] = "elsewhere"
+        assert not far._is_here()  # though a socket leads to it, and its kernel is the same
+
+
+@pytest.mark.parametrize("host", ["ssh"], indirect=True)
 def test_a_build_runs_where_its_platform_does(
     host: str, alpine: Image, far_engine: FarEngine, client: DockerClient, tmp_path: Path
 ) -> None:
@@ -166,6 +176,8 @@ def test_the_docker_commands_own_settings(
         monkeypatch.setenv("DOCKER_CONTEXT", "far-away")
     else:
         monkeypatch.setenv("DOCKER_HOST", far_engine.ssh if way.endswith("ssh") else far_engine.tcp)
+    # Authorities for the web; the engine has its own.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(make_certificates(tmp_path).authority))
     with closing(DockerEngine()) as engine, engine.start(alpine) as container:
         assert containers(far_engine) == {name_of(container)}
         assert container.run("true").exit_code == 0
