@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine import Container, Image
     from tests.bed.far import FarEngine
+    from tests.testbed import Testbed
 
 pytestmark = [pytest.mark.docker, pytest.mark.far]
 
@@ -114,6 +115,16 @@ def test_the_others_stay_here(alpine: Image, far_engine: FarEngine) -> None:
         here, there = engine.describe().splitlines()
         assert here.startswith("docker ")
         assert there.startswith("linux/s390x: docker ")
+
+
+@pytest.mark.podman
+def test_podman_can_be_the_other_machines_engine(alpine: Image, bed: Testbed) -> None:
+    url = next(iter(bed.podman.values()))
+    with closing(EngineHosts(DockerEngine, {NATIVE: url})) as engine:
+        assert engine.of(NATIVE).name == "podman"
+        with engine.start(alpine) as container:
+            assert container.run("echo here", check=True).stdout == "here\n"
+            assert container.enter_command == f"docker -H {url} exec -it {name_of(container)} /bin/sh"
 
 
 @pytest.mark.parametrize("host", ["ssh"], indirect=True)
