@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -49,6 +50,7 @@ class AlpineSession:
         self._notes: dict[tuple[Cell, bool, bool | None, bool], dict[str, Any]] = {}
         self._role = role
         self._images: dict[Cell, Image] = {}
+        self._left: Counter[Cell] = Counter()
         self._engine: Engine | None = None
         # Containers start in threads beside the tests.
         self._first_use = RLock()
@@ -122,18 +124,25 @@ class AlpineSession:
             AlpineError: it cannot be had.
         """
         with self._opening.setdefault(cell, Lock()):
-            if cell not in self._images:
-                self._images[cell] = self._open(cell)
-        return self._images[cell]
+            image = self._images.get(cell)
+            if image is None:
+                image = self._images[cell] = self._open(cell)
+        return image
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
         """Say which tests run next, in order; the first of the containers that they need are started."""
+        self._left = Counter(filter(None, map(cell_of, items)))
         needs = [need for item in items for need in needs_of(item)]
         if needs and self.settings.engine != "none":
             self.containers.expect(needs)
 
     def finished(self, item: pytest.Item) -> None:
-        """Stop what no test needs any more after *item*."""
+        """Stop what no test needs any more after *item*, and let go of its image, whose facts take memory."""
+        cell = cell_of(item)
+        if cell is not None:
+            self._left[cell] -= 1
+            if not self._left[cell]:
+                self._images.pop(cell, None)
         if "containers" in self.__dict__:
             self.containers.finished(needs_of(item))
 

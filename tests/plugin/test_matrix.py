@@ -136,6 +136,26 @@ def test_worker(alpine_cell, number):
         assert len(set((pytester.path / f"{cell}.txt").read_text().split())) == 1
 
 
+def test_an_image_is_let_go_after_its_cells_last_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import gc, weakref
+import pytest
+
+images = {}
+
+@pytest.mark.parametrize("number", range(2))
+def test_x(alpine_image, alpine_cell, number):
+    alpine_image.packages
+    gc.collect()
+    assert all(cell == alpine_cell.id for cell, image in images.items() if image() is not None)
+    assert images.setdefault(alpine_cell.id, weakref.ref(alpine_image))() is alpine_image
+"""
+    )
+    args = ("--alpine-image=oci:layout", "--alpine-tag=1.0,2.0", "--alpine-platform=all")
+    pytester.runpytest_subprocess(*args).assert_outcomes(passed=6)
+
+
 def test_a_dist_that_the_user_chose_stays(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
