@@ -53,7 +53,13 @@ def _run_id(_pid: int) -> str:
 
 def run_labels() -> dict[str, str]:
     """Return the labels of containers that this process starts."""
-    return process_labels(os.getpid())
+    return dict(_own_labels(os.getpid()))
+
+
+@cache
+def _own_labels(pid: int) -> dict[str, str]:
+    # One per process, as above; they stay the same, and containers start in milliseconds.
+    return process_labels(pid)
 
 
 def process_labels(pid: int) -> dict[str, str]:
