@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Numbers are collected until no more turn up: processes may start others while they are killed.
 _ROUNDS: Final = 5
+_DYING: Final = 1.0
+_DEAD: Final = ("Z", "X")
 _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -38,8 +41,13 @@ class ProcFS:
         """Kill what the process *pid* started, and the process *itself* where asked for."""
         for _ in range(_ROUNDS):
             found = descendants(pid, self._states())
-            for each in ({pid} | found) if itself else found:
-                self._kill(each)
+            targets = sorted({pid} | found if itself else found)
+            for each in targets:  # none starts another one, or goes on because its child has ended
+                self._signal(each, signal.SIGSTOP)
+            # The youngest first, each until it is dead: what a shell says when its child has ended comes last.
+            for each in reversed(targets):
+                self._signal(each, signal.SIGKILL)
+                self._await_end(each)
             if not found:
                 return
 
@@ -47,12 +55,19 @@ class ProcFS:
         """Return the bytes that all processes use, each page that several share divided between them."""
         return 1024 * sum(int(found[1]) for text in self._texts("smaps_rollup") if (found := _PSS.search(text)))
 
-    def _kill(self, pid: int) -> None:
+    def _await_end(self, pid: int) -> None:
+        deadline = time.monotonic() + _DYING
+        while time.monotonic() < deadline:
+            states = [state.state for state in self._states() if state.pid == pid]
+            if not states or states[0] in _DEAD:
+                return
+
+    def _signal(self, pid: int, number: signal.Signals) -> None:
         with suppress(OSError):  # it has ended by itself
             directory = os.open(str(pid), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._descriptor)
             try:
                 # By the directory, which stays that of this very process when its number is used again.
-                signal.pidfd_send_signal(directory, signal.SIGKILL)
+                signal.pidfd_send_signal(directory, number)
             finally:
                 os.close(directory)
 

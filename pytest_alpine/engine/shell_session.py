@@ -134,7 +134,8 @@ class ShellSession:
     def _exchange(self, script: bytes, marks: _Marks, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         try:
-            self._stream.send(script + b"\n", deadline)
+            with suppress(BrokenPipeError):  # it has ended, and its outputs tell why
+                self._stream.send(script + b"\n", deadline)
             self._collect(marks, deadline)
         except (TimeoutError, _TooMuchError) as error:
             written = marks.outputs()
