@@ -43,14 +43,14 @@ def open_part(path: Path, offset: int, length: int) -> IO[bytes]:
         ImageError: the file is gone.
     """
     with _part_errors(path):
-        return io.BufferedReader(_Part(path, offset, length))
+        return io.BufferedReader(_Part(path.open("rb", buffering=0), offset, length))
 
 
 class _Part(io.RawIOBase):
     """A part of a file, as a file of its own."""
 
-    def __init__(self, path: Path, offset: int, length: int) -> None:
-        self._whole = path.open("rb", buffering=0)
+    def __init__(self, whole: io.FileIO, offset: int, length: int) -> None:
+        self._whole = whole
         self._offset = offset
         self._length = length
         self._place = 0

@@ -21,8 +21,9 @@ BLOCK: Final = 512
 PATH_MAX: Final = 4096
 """Bytes of the longest name that Linux opens."""
 
-# What a header may have of extended records; Go's archive/tar, and with it every container engine, draws this line.
-_MAX_RECORDS: Final = 1 << 20
+# What the headers of one member may take. Go's archive/tar, and with it every container engine, takes half of it of
+# extended records.
+_MAX_HEADERS: Final = 2 << 20
 
 
 def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
@@ -37,11 +38,15 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
     """
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    headers = cast("IO[bytes]", _Headers(stream, where))
+    headers = _Headers(stream, where)
     with (
         _tar_errors(where),
         tarfile.open(
-            fileobj=headers, mode="r:", tarinfo=OrdinaryInfo, errors="surrogateescape", encoding="utf-8"
+            fileobj=cast("IO[bytes]", headers),
+            mode="r:",
+            tarinfo=OrdinaryInfo,
+            errors="surrogateescape",
+            encoding="utf-8",
         ) as tar,
     ):
         place = 0
@@ -51,12 +56,13 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
             if tar.offset <= place or member.size < 0:
                 raise MalformedImage(f"{where}: {member.name!r:.200} claims a size of {member.size} bytes")
             place = tar.offset
+            headers.begin()
             _check(member, end, where)
             yield member
-        # tarfile takes any broken header but the first for the end of the archive.
-        stream.seek(tar.offset)
-        if stream.read(BLOCK).strip(b"\0"):
-            raise MalformedImage(f"{where}: broken tar header at byte {tar.offset}")
+        # tarfile takes any broken header but the first for the end of the archive, and may have gone on behind it.
+        stream.seek(place)
+        if tar.offset != place or stream.read(BLOCK).strip(b"\0"):
+            raise MalformedImage(f"{where}: broken tar header at byte {place}")
 
 
 def _check(member: tarfile.TarInfo, end: int, where: str) -> None:
@@ -73,13 +79,20 @@ class _Headers(io.RawIOBase):
     def __init__(self, stream: IO[bytes], where: str) -> None:
         self._stream = stream
         self._where = where
+        self._left = _MAX_HEADERS
+
+    def begin(self) -> None:
+        """Begin the headers of another member."""
+        self._left = _MAX_HEADERS
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most *size* bytes."""
-        if not 0 <= size <= _MAX_RECORDS:
+        if not 0 <= size <= self._left:
             place = self._stream.tell()
-            raise MalformedImage(f"{self._where}: a header of {size} bytes at byte {place} (at most {_MAX_RECORDS})")
-        return self._stream.read(size)
+            raise MalformedImage(f"{self._where}: a header of {size} bytes at byte {place} (at most {self._left})")
+        data = self._stream.read(size)
+        self._left -= len(data)
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to *offset*."""

@@ -146,12 +146,15 @@ def record(key: str, value: str) -> bytes:
         (pax(record("linkpath", "l" * 9000)) + header(type=tarfile.SYMTYPE) + END, "a name of 9000 bytes, 'llll"),
         (pax(record("size", "-1024")) + header() + END, "layer 0: "),
         (pax(record("size", "-99999999")) + header() + END, "layer 0: "),
-        (pax(b"", size=3 << 20) + END, "a header of 3145728 bytes at byte 512 (at most 1048576)"),
+        (pax(b"", size=3 << 20) + END, "layer 0: "),
+        (pax(record("a", "b" * (3 << 20))) + header() + END, "(at most "),
         (pax(record("a", "b")) * 3000 + header() + END, "not a readable tar archive"),
-        (header(name="././@LongLink", type=b"L", size=8 << 30) + END, "a header of 8589934592 bytes"),
+        (header(name="././@LongLink", type=b"L", size=8 << 30) + END, "layer 0: "),
+        (header(name="././@LongLink", type=b"L", size=3 << 20) + bytes(3 << 20) + header() + END, "(at most "),
     ],
     ids=[
-        "path-max", "nul", "link-path-max", "pax-negative", "pax-out", "pax-huge", "pax-chain", "gnu-huge",
+        "path-max", "nul", "link-path-max", "pax-negative", "pax-out", "claims-huge-pax", "pax-huge", "pax-chain",
+        "claims-huge-name", "huge-name",
     ],
 )  # fmt: skip
 def test_hostile_extended_headers(data: bytes, part: str) -> None:
