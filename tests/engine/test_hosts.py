@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from pytest_alpine.engine.build import build_image
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.hosts import EngineHosts
 from pytest_alpine.errors import EngineUnavailable
-from pytest_alpine.image.ssh_tunnel import SshAddress
 from pytest_alpine.platforms import Platform
 from tests.support.certificates import make_certificates
 from tests.support.far import containers, docker, make_context, reach
@@ -73,27 +73,30 @@ from pytest_alpine.engine.hosts import open_engine, parse_hosts
 from pytest_alpine.image.store import Store
 image = open_image(sys.argv[1], sys.argv[2], store=Store(Path(sys.argv[3])))
 container = open_engine("auto", parse_hosts([f"{sys.argv[2]}={sys.argv[4]}"])).start(image)
-print(container.name, flush=True)
+children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+print(container.remove_command.split()[-1], children, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def ssh_processes(url: str) -> set[int]:
-    """Return the processes that hold a way to *url* open."""
-    socket = f":{SshAddress.parse(url).socket}".encode()
-    found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if Path(words[0].decode()).name == "ssh" and any(word.endswith(socket) for word in words):
-                found.add(int(path.parent.name))
-    return found
+def ssh_processes() -> list[int]:
+    """Return the ssh commands that this process runs."""
+    children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
+    return [int(pid) for pid in children if is_ssh(int(pid))]
+
+
+def is_ssh(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[0].endswith(b"ssh")
 
 
 def test_a_container_on_another_machine(host: str, alpine: Image, far_engine: FarEngine) -> None:
     with closing(EngineHosts(DockerEngine, {NATIVE: host})) as engine:
         container = engine.start(alpine)
-        assert containers(far_engine) == {name_of(container)}
+        assert containers(far_engine, os.getpid()) == {name_of(container)}
         assert container.run("echo $((6 * 7)); cat", stdin="in", check=True).stdout == "42\nin"
         assert container.host.file("/etc/alpine-release").exists
         container.write("/etc/here", "there")
@@ -104,13 +107,13 @@ def test_a_container_on_another_machine(host: str, alpine: Image, far_engine: Fa
         assert asked.stdout == "there", asked.stderr
         removed = subprocess.run(shlex.split(container.remove_command), capture_output=True, text=True, check=False)
         assert removed.returncode == 0, removed.stderr
-    assert containers(far_engine) == set()
+    assert containers(far_engine, os.getpid()) == set()
 
 
 def test_the_others_stay_here(alpine: Image, far_engine: FarEngine) -> None:
     with closing(EngineHosts(DockerEngine, {FOREIGN: far_engine.tcp})) as engine, engine.start(alpine) as container:
         assert container.enter_command.startswith("docker exec ")
-        assert containers(far_engine) == set()
+        assert containers(far_engine, os.getpid()) == set()
         assert engine.name == "docker"
         here, there = engine.describe().splitlines()
         assert here.startswith("docker ")
@@ -134,17 +137,17 @@ def test_what_a_killed_run_left_there_is_removed(host: str, alpine: Image, far_e
         [sys.executable, "-c", KILLED, *words], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert killed.stdout.strip() in containers(far_engine)
+    name, *children = killed.stdout.split()
+    assert children
     deadline = time.monotonic() + 20
-    while ssh_processes(host) and time.monotonic() < deadline:
+    while any(is_ssh(int(pid)) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not ssh_processes(host)
+    assert not any(is_ssh(int(pid)) for pid in children)
     with closing(EngineHosts(DockerEngine, {NATIVE: host})) as engine:
         engine.of(NATIVE)
-        assert containers(far_engine) == set()
-        assert engine.sweep() == []
-        assert len(ssh_processes(host)) == 1
-    assert not ssh_processes(host)
+        assert name not in containers(far_engine)
+        assert len(ssh_processes()) == 1
+    assert not ssh_processes()
 
 
 @pytest.mark.parametrize("host", ["ssh"], indirect=True)
@@ -190,7 +193,7 @@ def test_the_docker_commands_own_settings(
     # Authorities for the web; the engine has its own.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(make_certificates(tmp_path).authority))
     with closing(DockerEngine()) as engine, engine.start(alpine) as container:
-        assert containers(far_engine) == {name_of(container)}
+        assert containers(far_engine, os.getpid()) == {name_of(container)}
         assert container.run("true").exit_code == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ MIRROR = Testbed.current().mirror
 CELLS = (f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=latest", "--alpine-platform=amd64,386")
 CHECKS = """
 def test_shared(alpine_container, alpine_engine):
+    with open("names", "a") as names:
+        names.write(alpine_container.remove_command.split()[-1] + " ")
     assert alpine_container.run("uname -m", check=True).stdout
     far = alpine_container.enter_command.startswith("docker -H ssh://far/")
     assert far == (str(alpine_container.platform) == "linux/386")
@@ -39,7 +42,9 @@ def test_a_platform_on_another_machine(
     result = pytester.runpytest_subprocess(*CELLS, *args)
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines([f"alpine engine: docker * (auto), linux/386 on {far_engine.ssh}"])
-    assert containers(far_engine) == set()
+    names = set((pytester.path / "names").read_text().split())
+    assert len(names) == 2
+    assert not names & containers(far_engine)
 
 
 @pytest.mark.docker
@@ -66,8 +71,11 @@ def test_a_failed_tests_container_is_kept_there(
     option = f"--alpine-engines=386={far_engine.tcp}"
     result = pytester.runpytest_subprocess(*CELLS[:2], "--alpine-platform=386", option, "--alpine-keep")
     result.assert_outcomes(failed=1)
-    (name,) = containers(far_engine)
+    found = re.search(r"exec -it (\S+) /bin/sh", result.stdout.str())
+    assert found is not None
+    name = found[1]
     try:
+        assert name in containers(far_engine)
         result.stdout.fnmatch_lines([f"*docker -H {far_engine.tcp} exec -it {name} /bin/sh*"])
         result.stdout.fnmatch_lines([f"*docker -H {far_engine.tcp} rm -fv {name}*"])
         assert labels(far_engine, name)["pytest-alpine.host"]

@@ -7,6 +7,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from pytest_alpine.engine.labels import PID
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,9 +31,10 @@ def docker(far: FarEngine, *words: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def containers(far: FarEngine) -> set[str]:
-    """Return the names of our containers on *far*."""
-    return set(docker(far, "ps", "-a", "--filter", "name=pytest-alpine-", "--format", "{{.Names}}").split())
+def containers(far: FarEngine, pid: int | None = None) -> set[str]:
+    """Return the names of our containers on *far*, which other runs use too; with *pid*, those of a process alone."""
+    word = "name=pytest-alpine-" if pid is None else f"label={PID}={pid}"
+    return set(docker(far, "ps", "-a", "--filter", word, "--format", "{{.Names}}").split())
 
 
 def labels(far: FarEngine, container: str) -> dict[str, str]:
