@@ -6,6 +6,7 @@ runc, and their limits are those that this machine lets a process have.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import resource
@@ -22,7 +23,7 @@ NAME = "podman"
 ROOTLESS = "podman-rootless"
 USER = "pytest-alpine-bed"
 PACKAGES = ("podman", "runc", "catatonit", "netavark", "slirp4netns", "uidmap")
-RUNTIME = Path("/run/pytest-alpine-bed")  # a folder that a restart of the machine empties, as podman expects
+RUNTIME = Path("/run")  # a restart of the machine empties it, as podman expects
 DEVICES = (Path("/dev/net/tun"), Path("/dev/fuse"))  # open to all on most machines; rootless networks need them
 OPEN_TO_ALL = 0o666
 
@@ -100,6 +101,8 @@ def down(state: State) -> None:
     """Stop the services and what they run; the images stay, and so does the user."""
     for name in (NAME, ROOTLESS):
         process.stop(state.processes.pop(name, None))
+        if (service := _service(name)) is not None:
+            shutil.rmtree(service.runtime, ignore_errors=True)
 
 
 def _names() -> tuple[str, ...]:
@@ -116,9 +119,14 @@ def _service(name: str) -> Service | None:
         user = pwd.getpwuid(os.geteuid()) if name == NAME or os.geteuid() else pwd.getpwnam(USER)
     except KeyError:
         return None
-    own = folder() if user.pw_uid == os.geteuid() else Path(user.pw_dir)
+    own = folder() if user.pw_uid == os.geteuid() else Path(user.pw_dir) / _key()
     place = RUNTIME if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"))
-    return Service(name=name, user=user, files=own / name, runtime=place / name)
+    return Service(name=name, user=user, files=own / name, runtime=place / f"pytest-alpine-bed-{_key()}" / name)
+
+
+def _key() -> str:
+    """What tells this test bed from others on the machine: its folder, as a name that is short enough for sockets."""
+    return hashlib.sha256(str(folder()).encode()).hexdigest()[:8]
 
 
 def _made_for(name: str) -> Service:
