@@ -310,13 +310,13 @@ print(json.dumps([str(path) for path in (root / "containers").iterdir()]))
 @needs_root
 @pytest.mark.parametrize("arch", [NATIVE, pytest.param("linux/s390x", marks=pytest.mark.emulators)], ids=str)
 def test_as_an_ordinary_user(arch: object) -> None:
+    who = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    if subprocess.run([*who, "test", "-r", ROOT / "pytest_alpine", "-a", "-x", sys.executable], check=False).returncode:
+        pytest.skip("needs a checkout and a Python that others may read")
     # Folders of pytest itself are closed to others.
     folder = Path("/tmp") / f"pytest-alpine-ordinary-{os.getpid()}"
     folder.mkdir()
     os.chown(folder, NOBODY, NOBODY)
-    who = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    if subprocess.run([*who, "test", "-r", ROOT / "pytest_alpine", "-a", "-x", sys.executable], check=False).returncode:
-        pytest.skip("needs a checkout and a Python that others may read")
     try:
         done = subprocess.run(
             [*who, sys.executable, "-c", AS_ANYBODY, str(folder), f"minirootfs:{MIRROR}:3.20", str(arch)],
