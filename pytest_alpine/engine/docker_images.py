@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
 
 _NOT_FOUND: Final = 404
+# Podman's word for an image that another process loads or removes at this moment.
+_HALF_THERE: Final = "file does not exist"
 _OK: Final = 200
 
 # From here on one name may hold several platforms, and the engine has to be told which one is meant.
@@ -100,9 +102,9 @@ class DockerImages:
                 if response.status_code == _OK:
                     found: dict[str, Any] = response.json()
                     return found
-                if response.status_code == _NOT_FOUND:
-                    return None
                 said = response.text.strip()
+                if response.status_code == _NOT_FOUND or _HALF_THERE in said:
+                    return None
         message = f"{doing}: the engine refused: {said} (HTTP {response.status_code})"
         raise EngineRefusedError(message, status=response.status_code, explanation=said)
 

@@ -169,7 +169,7 @@ def test_an_image_without_a_shell(engine: Engine, build: Callable[..., Image], p
         assert container.shells == ()
         assert container.libc.kind == "none"
         assert "/wait" in [entry.path for entry in container.rootfs.walk()]
-        assert container.memory() >= 0
+        assert not measures_memory(engine) or container.memory() >= 0
         container.write("/etc/new", "x")
         assert container.read("/etc/new") == b"x"
         assert container.run(["/no/such/program"]).exit_code == 127

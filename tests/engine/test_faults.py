@@ -11,12 +11,14 @@ from pytest_alpine import EngineError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from pytest_alpine import Container
+    from pytest_alpine import Container, Engine
 
 LIMIT = 64 << 20
 
 
-def test_a_command_that_takes_all_memory(fresh: Container, client: DockerClient) -> None:
+def test_a_command_that_takes_all_memory(engine: Engine, fresh: Container, client: DockerClient) -> None:
+    if engine.name == "podman":
+        pytest.skip("podman sets no limits by this part of Docker's API")
     fresh.run("true")
     client.api.update_container(fresh.id, mem_limit=LIMIT, memswap_limit=LIMIT)
     result = fresh.run("head -c 300000000 /dev/zero | tail -n 1 >/dev/null; echo $?")
