@@ -133,8 +133,14 @@ class AlpineSession:
         """Say which tests run next, in order; the first of the containers that they need are started."""
         self._left = Counter(filter(None, map(cell_of, items)))
         needs = [need for item in items for need in needs_of(item)]
-        if needs and self.settings.engine != "none":
-            self.containers.expect(needs)
+        if not needs or self.settings.engine == "none":
+            return
+        alone = self.settings.engine == "bubblewrap" and not self.settings.hosts
+        if not alone or any(not cell.reference.is_on_disk for cell, _ in needs):
+            # Not in the threads that are to use it: requests ignores a warning of its own while it loads, and pytest
+            # changes what is ignored around every test.
+            import_module("docker")
+        self.containers.expect(needs)
 
     def finished(self, item: pytest.Item) -> None:
         """Stop what no test needs any more after *item*, and let go of its image, whose facts take memory."""
