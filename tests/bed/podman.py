@@ -102,6 +102,8 @@ def down(state: State) -> None:
     for name in (NAME, ROOTLESS):
         process.stop(state.processes.pop(name, None))
         if (service := _service(name)) is not None:
+            # It mounts this folder on itself, and leaves it so.
+            subprocess.run(["umount", service.files / "storage" / "overlay"], check=False, capture_output=True)
             shutil.rmtree(service.runtime, ignore_errors=True)
 
 
