@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -33,10 +33,13 @@ LONGEST_WAIT: Final = 20.0
 """Seconds that a server may ask for before the next attempt; nobody waits longer at a test run."""
 
 _TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of an answer
+# Before 3.12 Python looks through the whole environment for proxies, and stumbles where a variable goes away meanwhile:
+# pytest has one that names the running test.
+_LOOKS: Final = 5
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
-class Unreachable(ImageError):  # noqa: N818 - reads as those of errors.py do
+class Unreachable(ImageError):
     """The place does not answer, or refuses to for now."""
 
     def __init__(self, message: str, *, again: float | None = None) -> None:
@@ -169,7 +172,7 @@ class Web:
     def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Body:  # noqa: ANN401
         where = shown(url)
         with self._certificate_errors(where), _web_errors(where, "no answer"):
-            response = self._session.request(
+            response = self._answer(
                 method,
                 url,
                 # Blobs are addressed by the digest of their bytes as stored: nothing may recode them.
@@ -184,6 +187,13 @@ class Web:
             response.close()
             raise self._busy(response, where)
         return Body(response=response, where=where)
+
+    def _answer(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
+        """Return the answer to one request, which may be made in a thread beside tests."""
+        for _ in range(_LOOKS - 1):
+            with suppress(KeyError):
+                return self._session.request(method, url, **request)
+        return self._session.request(method, url, **request)
 
     def _busy(self, response: requests.Response, where: str) -> Unreachable:
         asked = _retry_after(response.headers.get("Retry-After", ""))
