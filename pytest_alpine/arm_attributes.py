@@ -72,7 +72,7 @@ def _tags(stream: IO[bytes]) -> dict[str, int] | None:
     return None
 
 
-class _TooManyReads(Exception):  # noqa: N818 - never leaves this module
+class _TooManyReads(Exception):
     """A file made its reader look at it more often than any honest one does."""
 
 

@@ -27,7 +27,7 @@ _COMMANDS: Final = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", 
 _ROOT: Final = frozenset({"", "0", "root"})
 
 
-class InvalidIgnore(AlpineError, ValueError):  # noqa: N818 - named as the other errors are
+class InvalidIgnore(AlpineError, ValueError):
     """A text that names nothing which comparisons could ignore."""
 
 

@@ -29,23 +29,23 @@ class AlpineError(Exception):
     """Any failure that pytest-alpine reports."""
 
 
-class InvalidPlatform(AlpineError, ValueError):  # noqa: N818 - the public name
+class InvalidPlatform(AlpineError, ValueError):
     """A text that names no platform."""
 
 
-class InvalidReference(AlpineError, ValueError):  # noqa: N818 - the public name
+class InvalidReference(AlpineError, ValueError):
     """A text that names no image."""
 
 
-class InvalidVersion(AlpineError, ValueError):  # noqa: N818 - the public name
+class InvalidVersion(AlpineError, ValueError):
     """A text that is no apk version."""
 
 
-class InvalidConstraint(AlpineError, ValueError):  # noqa: N818 - the public name
+class InvalidConstraint(AlpineError, ValueError):
     """A text that is no apk dependency."""
 
 
-class InvalidSize(AlpineError, ValueError):  # noqa: N818 - the public name
+class InvalidSize(AlpineError, ValueError):
     """A text that is no amount of bytes."""
 
 
@@ -53,23 +53,23 @@ class ImageError(AlpineError):
     """An image cannot be had or read."""
 
 
-class ImageNotFound(ImageError):  # noqa: N818 - the public name
+class ImageNotFound(ImageError):
     """No image has this name where it was looked for."""
 
 
-class PlatformNotFound(ImageError):  # noqa: N818 - the public name
+class PlatformNotFound(ImageError):
     """The image exists, but is not published for this platform."""
 
 
-class MalformedImage(ImageError):  # noqa: N818 - the public name
+class MalformedImage(ImageError):
     """The image breaks its specification, or is truncated."""
 
 
-class DigestMismatch(ImageError):  # noqa: N818 - the public name
+class DigestMismatch(ImageError):
     """The bytes are not those that the digest names."""
 
 
-class FileNotInImage(ImageError):  # noqa: N818 - the public name
+class FileNotInImage(ImageError):
     """A path does not lead to a file of the image."""
 
 
@@ -77,7 +77,7 @@ class DatabaseError(AlpineError):
     """The apk package database is missing or malformed."""
 
 
-class PackageNotInstalled(AlpineError, KeyError):  # noqa: N818 - the public name
+class PackageNotInstalled(AlpineError, KeyError):
     """No package of this name is installed."""
 
     def __str__(self) -> str:
@@ -93,11 +93,11 @@ class EngineError(AlpineError):
     """A container engine refused or failed."""
 
 
-class EngineUnavailable(EngineError):  # noqa: N818 - the public name
+class EngineUnavailable(EngineError):
     """No container engine answers."""
 
 
-class PlatformNotRunnable(EngineError):  # noqa: N818 - the public name
+class PlatformNotRunnable(EngineError):
     """The machine can neither run nor emulate this platform."""
 
 
@@ -105,5 +105,5 @@ class ContainerStartError(EngineError):
     """A container could not be started."""
 
 
-class CommandTimeout(EngineError):  # noqa: N818 - the public name
+class CommandTimeout(EngineError):
     """A command in a container ran longer than it was given."""

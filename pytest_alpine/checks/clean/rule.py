@@ -21,7 +21,7 @@ APPLICATION: Final = frozenset({"application"})
 """The sets of a rule that base images need not follow."""
 
 
-class InvalidRule(AlpineError, ValueError):  # noqa: N818 - named as the other errors are
+class InvalidRule(AlpineError, ValueError):
     """A text that names no rule of hygiene, and no set of rules."""
 
 
