@@ -8,33 +8,31 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.apk.database import read_installed, read_world
-from pytest_alpine.binaries import Binaries, read_binaries
+from pytest_alpine.facts import Facts
 from pytest_alpine.image.image import Image
-from pytest_alpine.libc import Libc, read_libc
-from pytest_alpine.release import Release, read_release
-from pytest_alpine.shell import Shell, read_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.apk.constraint import Constraint
-    from pytest_alpine.apk.package import Packages
     from pytest_alpine.engine.base import Container
     from pytest_alpine.platforms import Platform
     from pytest_alpine.rootfs import RootFS
 
 
 @dataclass(frozen=True)
-class Moment:
+class Moment(Facts):
     """A running container as it was at one moment; all but its files is derived from them, once."""
 
     container: Container
-    rootfs: RootFS
+    files: RootFS
     """Its files, without what is mounted into it."""
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The files."""
+        return self.files
 
     @property
     def image(self) -> Image:
@@ -45,36 +43,6 @@ class Moment:
     def platform(self) -> Platform:
         """The platform of its image."""
         return self.container.platform
-
-    @cached_property
-    def packages(self) -> Packages:
-        """The installed packages."""
-        return read_installed(self.rootfs)
-
-    @cached_property
-    def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world``."""
-        return read_world(self.rootfs)
-
-    @cached_property
-    def release(self) -> Release:
-        """Which Alpine this is."""
-        return read_release(self.rootfs)
-
-    @cached_property
-    def binaries(self) -> Binaries:
-        """Every ELF file and every script."""
-        return read_binaries(self.rootfs)
-
-    @cached_property
-    def libc(self) -> Libc:
-        """The C library."""
-        return read_libc(self.rootfs)
-
-    @cached_property
-    def shell(self) -> Shell | None:
-        """What stands behind ``/bin/sh``, or None."""
-        return read_shell(self.rootfs)
 
     def __str__(self) -> str:
         return str(self.container)

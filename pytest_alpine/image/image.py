@@ -6,25 +6,18 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/spec.md
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.apk.database import read_installed, read_world
-from pytest_alpine.binaries import Binaries, read_binaries
 from pytest_alpine.config import ImageConfig, parse_config
-from pytest_alpine.errors import DatabaseError, FileNotInImage, MalformedImage
+from pytest_alpine.errors import MalformedImage
+from pytest_alpine.facts import Facts
 from pytest_alpine.layers import LayeredRootFS
-from pytest_alpine.libc import Libc, read_libc
-from pytest_alpine.release import Release, read_release
-from pytest_alpine.shell import SH, Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from pytest_alpine.apk.constraint import Constraint
-    from pytest_alpine.apk.package import Packages
     from pytest_alpine.image.source import ImageSource, Layer
     from pytest_alpine.image.store import Store, StoredLayer
     from pytest_alpine.image.stored_tree import StoredTree
@@ -46,7 +39,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Facts):
     """A read-only view of one image for one platform; all but source and store is derived."""
 
     source: ImageSource
@@ -114,54 +107,6 @@ class Image:
             unpacked=self._tree.unpacked,
             rootfs=self._tree.rootfs,
         )
-
-    @cached_property
-    def packages(self) -> Packages:
-        """The installed packages by name."""
-        with self._named():
-            return read_installed(self.rootfs)
-
-    @cached_property
-    def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world``: what was asked for, not what it needs."""
-        with self._named():
-            return read_world(self.rootfs)
-
-    @cached_property
-    def release(self) -> Release:
-        """Which Alpine this is."""
-        with self._named():
-            return read_release(self.rootfs)
-
-    @cached_property
-    def binaries(self) -> Binaries:
-        """Every ELF file and every script."""
-        return read_binaries(self.rootfs)
-
-    @cached_property
-    def libc(self) -> Libc:
-        """The C library."""
-        return read_libc(self.rootfs)
-
-    @cached_property
-    def shells(self) -> tuple[Shell, ...]:
-        """Every login shell that exists in the image."""
-        return read_shells(self.rootfs)
-
-    @cached_property
-    def shell(self) -> Shell | None:
-        """What stands behind ``/bin/sh``, or None."""
-        # Looking into a shell takes a quarter of the time of all facts: once is enough.
-        return next((shell for shell in self.shells if shell.path == SH), None) or read_shell(self.rootfs)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Begin errors with the image's name: those who read files know only their paths."""
-        try:
-            yield
-        except (DatabaseError, FileNotInImage) as error:
-            error.args = (f"{self}: {error}",)
-            raise
 
     def __str__(self) -> str:
         digest = self.digest or self.id

@@ -25,7 +25,7 @@ LEVELS = {
         "today apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
     ),
     1: "rootfs layers tree tarball tar_header file_part elf arm_attributes",
-    2: "apk binaries ldso libc shell release config",
+    2: "apk binaries ldso libc shell release facts config",
     3: "image",
     4: "engine",
     5: (
