@@ -137,8 +137,8 @@ class AlpineSession:
             return
         alone = self.settings.engine == "bubblewrap" and not self.settings.hosts
         if not alone or any(not cell.reference.is_on_disk for cell, _ in needs):
-            # Not in the threads that are to use it: requests ignores a warning of its own while it loads, and pytest
-            # changes what is ignored around every test.
+            # Not in the threads that are to use it: two of them can see half of libraries that import each other, and
+            # requests ignores a warning of its own while it loads, when pytest changes what is ignored around a test.
             import_module("docker")
         self.containers.expect(needs)
 
@@ -242,9 +242,6 @@ class AlpineSession:
         return f"{enter}    (to remove it: {remove})"
 
     def _open(self, cell: Cell) -> Image:
-        if not cell.reference.is_on_disk:
-            with self._first_use:  # two threads that import libraries of one circle can see half of them
-                import_module("docker")
         from pytest_alpine.image.open import open_image
 
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -75,8 +74,6 @@ class EngineHosts:
             local: opens the engine of all platforms that are not in *hosts*.
             hosts: URLs or docker contexts of the engines of others.
         """
-        # Engines are opened by threads, and two of them that import one library can see half of it.
-        import_module("docker")
         self._local = _Member(local)
         members = {host: _Member(partial(_open_host, host)) for host in hosts.values()}
         self._hosts = {platform: members[host] for platform, host in hosts.items()}
