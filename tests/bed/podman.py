@@ -76,9 +76,8 @@ def up(state: State) -> None:
     Raises:
         BedError: it cannot be had; the text holds the command to run.
     """
-    for program, package in (("podman", PACKAGES), ("catatonit", PACKAGES), ("newuidmap", PACKAGES)):
-        if _find(program) is None:
-            apt.require(program, *package)
+    for program in ("podman", "runc", "catatonit", "newuidmap"):
+        apt.require(program, *PACKAGES)
     for name in _names():
         if url(name, state) is None:
             process.stop(state.processes.pop(name, None))
@@ -109,10 +108,6 @@ def down(state: State) -> None:
 
 def _names() -> tuple[str, ...]:
     return (NAME, ROOTLESS) if os.geteuid() == 0 else (ROOTLESS,)
-
-
-def _find(program: str) -> str | None:
-    return apt.find(program) or shutil.which(program, path="/usr/libexec/podman")
 
 
 def _service(name: str) -> Service | None:
