@@ -11,8 +11,10 @@ import os
 import pwd
 import resource
 import shutil
+import signal
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +25,7 @@ NAME = "podman"
 ROOTLESS = "podman-rootless"
 USER = "pytest-alpine-bed"
 PACKAGES = ("podman", "runc", "catatonit", "netavark", "slirp4netns", "uidmap")
-RUNTIME = Path("/run")  # a restart of the machine empties it, as podman expects
+RUNTIME = Path("/run")
 DEVICES = (Path("/dev/net/tun"), Path("/dev/fuse"))  # open to all on most machines; rootless networks need them
 OPEN_TO_ALL = 0o666
 
@@ -51,7 +53,9 @@ class Service:
             "CONTAINERS_STORAGE_CONF": str(self.files / "storage.conf"),
         }
         variables = [f"{name}={value}" for name, value in env.items()]
-        start = ["/usr/bin/env", "--chdir", str(self.runtime), *variables, apt.find(NAME) or NAME]
+        # With these it would be a client of another service.
+        unset = ["--unset=CONTAINER_HOST", "--unset=CONTAINER_CONNECTION"]
+        start = ["/usr/bin/env", *unset, "--chdir", str(self.runtime), *variables, apt.find(NAME) or NAME]
         if self.user.pw_uid != os.geteuid():
             ids = [f"--reuid={self.user.pw_uid}", f"--regid={self.user.pw_gid}", "--clear-groups"]
             start = [apt.find("setpriv") or "setpriv", *ids, *start]
@@ -80,8 +84,9 @@ def up(state: State) -> None:
         apt.require(program, *PACKAGES)
     for name in _names():
         if url(name, state) is None:
-            process.stop(state.processes.pop(name, None))
+            process.stop_group(state.processes.pop(name, None))
             service = _service(name) or _made_for(name)
+            _forget(service)
             _configure(service)
             state.processes[name] = process.start(name, service.command(), service.answers)
 
@@ -99,11 +104,9 @@ def problem(state: State) -> str | None:
 def down(state: State) -> None:
     """Stop the services and what they run; the images stay, and so does the user."""
     for name in (NAME, ROOTLESS):
-        process.stop(state.processes.pop(name, None))
+        process.stop_group(state.processes.pop(name, None))
         if (service := _service(name)) is not None:
-            # It mounts this folder on itself, and leaves it so.
-            subprocess.run(["umount", service.files / "storage" / "overlay"], check=False, capture_output=True)
-            shutil.rmtree(service.runtime, ignore_errors=True)
+            _forget(service)
 
 
 def _names() -> tuple[str, ...]:
@@ -116,12 +119,12 @@ def _service(name: str) -> Service | None:
         user = pwd.getpwuid(os.geteuid()) if name == NAME or os.geteuid() else pwd.getpwnam(USER)
     except KeyError:
         return None
-    own = folder() if user.pw_uid == os.geteuid() else Path(user.pw_dir) / _key()
+    own = folder() if user.pw_uid == os.geteuid() else Path(user.pw_dir) / key()
     place = RUNTIME if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"))
-    return Service(name=name, user=user, files=own / name, runtime=place / f"pytest-alpine-bed-{_key()}" / name)
+    return Service(name=name, user=user, files=own / name, runtime=place / f"pytest-alpine-bed-{key()}" / name)
 
 
-def _key() -> str:
+def key() -> str:
     """What tells this test bed from others on the machine: its folder, as a name that is short enough for sockets."""
     return hashlib.sha256(str(folder()).encode()).hexdigest()[:8]
 
@@ -133,6 +136,21 @@ def _made_for(name: str) -> Service:
     if service is None:
         raise BedError(f"{name}: cannot make the user {USER}: {made.stderr.strip()}")
     return service
+
+
+def _forget(service: Service) -> None:
+    """Take away what a service leaves, as a restart of the machine would.
+
+    One that was killed refuses to start again where its containers still seem to run.
+    """
+    # It mounts this folder on itself, and leaves it so.
+    subprocess.run(["umount", service.files / "storage" / "overlay"], check=False, capture_output=True)
+    with suppress(OSError, ValueError):
+        # The process that holds the user namespace outlives the service.
+        holder = int((service.runtime / "libpod" / "tmp" / "pause.pid").read_text())
+        if Path(f"/proc/{holder}/comm").read_text() == "catatonit\n":
+            os.kill(holder, signal.SIGKILL)
+    shutil.rmtree(service.runtime, ignore_errors=True)
 
 
 def _configure(service: Service) -> None:

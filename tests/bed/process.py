@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,14 @@ def start(name: str, command: Sequence[str], ready: Callable[[], bool], timeout:
 
 
 def alive(record: ProcessRecord | None) -> bool:
-    """Whether exactly this process still runs; a zombie does not."""
+    """Whether any thread of exactly this process still runs; a zombie has none."""
     if record is None:
         return False
     try:
-        state, found = _look(record.pid)
+        runs, found = _look(record.pid)
     except OSError:
         return False
-    return found == record and state not in "ZX"
+    return found == record and runs
 
 
 def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
@@ -58,6 +59,23 @@ def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
         while alive(record) and time.monotonic() < deadline:
             time.sleep(POLL)
     _reap(record)
+
+
+def stop_group(record: ProcessRecord | None) -> None:
+    """End a process the test bed started, and whoever it leaves behind in its process group."""
+    stop(record)
+    if record is not None:
+        with suppress(OSError):
+            if _is_number_of(record):
+                os.killpg(record.pid, signal.SIGKILL)
+
+
+def _is_number_of(record: ProcessRecord) -> bool:
+    """Whether nobody else has the number of *record* by now."""
+    try:
+        return _look(record.pid)[1] == record
+    except OSError:
+        return record.boot == _boot()
 
 
 def _spawn(command: Sequence[str], log: Path) -> int:
@@ -79,9 +97,14 @@ def _reap(record: ProcessRecord) -> None:
         return
 
 
-def _look(pid: int) -> tuple[str, ProcessRecord]:
-    """The state of process *pid*, a letter of proc(5), and who it is; OSError if there is none."""
+def _look(pid: int) -> tuple[bool, ProcessRecord]:
+    """Whether process *pid* runs, by proc(5), and who it is; OSError if there is none."""
     # The command name is in brackets and may hold anything, so the fields are counted after it.
     stat = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return stat[0], ProcessRecord(pid=pid, started=int(stat[19]), boot=boot)
+    # The first thread may be dead while another still holds what the process held, a port that it listens on.
+    runs = stat[0] not in "ZX" or int(stat[17]) > 1
+    return runs, ProcessRecord(pid=pid, started=int(stat[19]), boot=_boot())
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

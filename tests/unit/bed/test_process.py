@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,21 @@ def test_a_number_used_again_is_another_process(bed: Path, tmp_path: Path, chang
     process.stop(stranger)
     assert process.alive(record)
     process.stop(record)
+
+
+def test_a_daemon_is_alive_as_long_as_one_of_its_threads(bed: Path, tmp_path: Path) -> None:
+    assert not bed.exists()
+    ready = tmp_path / "ready"
+    program = f"""\
+import ctypes, pathlib, threading, time
+threading.Thread(target=lambda: (time.sleep(0.2), pathlib.Path({str(ready)!r}).touch(), time.sleep(60))).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    record = process.start("headless", [sys.executable, "-c", program], ready.exists)
+    assert Path(f"/proc/{record.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    assert process.alive(record)
+    process.stop(record)
+    assert not process.alive(record)
 
 
 def test_nothing_is_not_alive_and_need_not_be_stopped() -> None:

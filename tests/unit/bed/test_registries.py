@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import pwd
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.bed import apt, mirror, process, publish, registry
+from tests.bed import apt, mirror, podman, process, publish, registry
 from tests.bed.images import OCI
 from tests.bed.state import State, load
 
@@ -98,6 +100,7 @@ def test_two_calls_of_up_make_one_test_bed(bed: Path, small_mirror: Path, monkey
     finally:
         records = load().processes.values()
         subprocess.run([*command, "down"], cwd=ROOT, check=True)
+        shutil.rmtree(Path(pwd.getpwnam(podman.USER).pw_dir) / podman.key(), ignore_errors=True)
     assert not any(process.alive(record) for record in records)
     status = subprocess.run([*command, "status"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert status.returncode == 1
