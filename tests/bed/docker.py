@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 from tests.bed import apt, process
 from tests.bed.state import BedError, State
@@ -11,6 +13,8 @@ from tests.bed.state import BedError, State
 NAME = "dockerd"
 TIMEOUT = 20  # seconds
 PACKAGES = ("docker.io",)
+RUN = Path("/var/run/docker")
+PID_FILE = Path("/var/run/docker.pid")
 GROUP = "sudo usermod -aG docker $USER (then log in anew)"
 START = "sudo systemctl start docker (or: sudo dockerd)"
 
@@ -35,6 +39,7 @@ def up(state: State) -> None:
     daemon = apt.require(NAME, *PACKAGES)
     if os.geteuid() != 0:
         raise BedError(problem(state) or "no Docker engine answers")
+    forget_dead(RUN)
     state.processes[NAME] = process.start(NAME, [daemon], lambda: version() is not None)
 
 
@@ -53,6 +58,18 @@ def problem(_state: State) -> str | None:
 def down(state: State) -> None:
     """Stop the engine if it is ours; its containers end with it, its images stay."""
     process.stop(state.processes.pop(NAME, None))
+
+
+def forget_dead(run: Path, pid_file: Path = PID_FILE) -> None:
+    """Remove what an engine that was killed wrote into its folder *run* and its *pid_file*.
+
+    An engine believes in any process of that number, even a dead one that nobody has collected, or another program
+    after a restart of the machine.
+    """
+    for program, path in {NAME: pid_file, "containerd": run / "containerd" / "containerd.pid"}.items():
+        with suppress(OSError, ValueError):
+            if not process.is_running(int(path.read_text()), program):
+                path.unlink()
 
 
 def _ask() -> tuple[str | None, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bed import apt, port, process
+from tests.bed import apt, docker, port, process
 from tests.bed.credentials import make_certificates, make_whole, run
 from tests.bed.port import LOOPBACK
 from tests.bed.state import BedError, State, folder
@@ -128,6 +128,7 @@ def down(state: State) -> None:
 
 def engine_command(home: Path, *options: str) -> list[str]:
     """The command of an engine with all that it stores in the folder *home*, beside others on this machine."""
+    docker.forget_dead(home / "run", home / "docker.pid")
     namespace = _name(home)
     # Without a bridge of its own it would take docker0 away, which is the other engine's.
     subprocess.run([_ip(), "link", "add", namespace, "type", "bridge"], check=False, capture_output=True)

@@ -148,7 +148,7 @@ def _forget(service: Service) -> None:
     with suppress(OSError, ValueError):
         # The process that holds the user namespace outlives the service.
         holder = int((service.runtime / "libpod" / "tmp" / "pause.pid").read_text())
-        if Path(f"/proc/{holder}/comm").read_text() == "catatonit\n":
+        if process.is_running(holder, "catatonit"):
             os.kill(holder, signal.SIGKILL)
     shutil.rmtree(service.runtime, ignore_errors=True)
 

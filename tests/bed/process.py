@@ -48,6 +48,14 @@ def alive(record: ProcessRecord | None) -> bool:
     return found == record and runs
 
 
+def is_running(pid: int, program: str) -> bool:
+    """Whether process *pid* runs *program*, by the name that the kernel knows it by."""
+    try:
+        return _look(pid)[0] and Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == program
+    except OSError:
+        return False
+
+
 def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
     """End a process the test bed started: a polite signal, then, after *timeout* seconds, the other one."""
     if record is None:

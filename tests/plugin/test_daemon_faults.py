@@ -13,7 +13,6 @@ import sys
 import time
 from contextlib import closing, suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker  # noqa: F401 - pytester forgets the modules that are first loaded while a test of it runs
@@ -30,6 +29,7 @@ from tests.testbed import Testbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.bed.state import ProcessRecord
 
@@ -79,14 +79,8 @@ class PrivateEngine:
 
     def kill(self) -> None:
         assert self._record is not None
-        beside = int((self.home / "run/containerd/containerd.pid").read_text())
         os.kill(self._record.pid, signal.SIGKILL)
-        # It does not start while there is one with its number, or a containerd with the other number: even a dead one.
-        os.waitpid(self._record.pid, 0)
-        deadline = time.monotonic() + TIMEOUT
-        while Path(f"/proc/{beside}").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        process.stop(self._record)
 
     def close(self) -> None:
         try:

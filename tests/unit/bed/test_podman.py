@@ -61,7 +61,7 @@ def test_killed_while_a_container_ran(
     mirror = bed_of(pytestconfig).mirror
     engine.start(open_image(f"minirootfs:{mirror}:latest", store=Store(tmp_path / "store")))
     kill_all(f"{podman.key()}/{podman.ROOTLESS}")
-    with pytest.raises(EngineUnavailable, match="^cannot remove container"):
+    with pytest.raises(EngineUnavailable, match=r"^cannot remove container"):
         engine.close()
     assert podman.problem(running) == "podman-rootless: not running; run: python tests/testbed.py up"
     podman.up(running)
