@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import EngineError
 from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.image.held import undisturbed
 from pytest_alpine.image.load import LOADED, docker_archive
 from pytest_alpine.platforms import Platform
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
 
 _NOT_FOUND: Final = 404
-# Podman's word for an image that another process loads or removes at this moment.
-_HALF_THERE: Final = "file does not exist"
 _OK: Final = 200
 
 # From here on one name may hold several platforms, and the engine has to be told which one is meant.
@@ -92,6 +91,9 @@ class DockerImages:
         return self.verify(image, name)
 
     def _inspect(self, image: Image, name: str) -> dict[str, Any] | None:
+        return undisturbed(lambda: self._ask(image, name))
+
+    def _ask(self, image: Image, name: str) -> dict[str, Any] | None:
         api = self._client.api
         version = tuple(int(part) for part in api.api_version.split("."))
         params = {"platform": json.dumps(_platform_object(image.platform))} if version >= _INSPECTS_PLATFORMS else {}
@@ -103,7 +105,7 @@ class DockerImages:
                     found: dict[str, Any] = response.json()
                     return found
                 said = response.text.strip()
-                if response.status_code == _NOT_FOUND or _HALF_THERE in said:
+                if response.status_code == _NOT_FOUND:
                     return None
         message = f"{doing}: the engine refused: {said} (HTTP {response.status_code})"
         raise EngineRefusedError(message, status=response.status_code, explanation=said)

@@ -5,9 +5,10 @@ Spec: the Engine API, https://docs.docker.com/reference/api/engine/
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.errors import ImageNotFound
 from pytest_alpine.image.docker_client import Connect, EngineRefusedError, docker_errors
@@ -16,14 +17,19 @@ from pytest_alpine.image.load import LOADED
 from pytest_alpine.image.manifest_source import config_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from docker import DockerClient
 
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
+T = TypeVar("T")
+
 _NOT_FOUND: Final = 404
+# Podman's words where another process loads or removes any image at this moment, this one or another.
+_DISTURBED: Final = "failed to convert ImageData to ImageInspect"
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 _PIECE: Final = 1 << 20
 _TAIL: Final = 4096
 _SHOWN: Final = 3
@@ -54,10 +60,8 @@ def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Hel
         MalformedImage: what it tells cannot be understood.
         EngineError: it failed.
     """
-    name = _engine_name(reference)
     try:
-        with docker_errors(f"cannot inspect {reference}"):
-            details: dict[str, Any] = client.images.get(name).attrs
+        details = undisturbed(lambda: _details(client, reference))
     except EngineRefusedError as error:
         if error.status == _NOT_FOUND:
             raise ImageNotFound(_not_held(client, reference)) from error
@@ -75,6 +79,22 @@ def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Hel
         diff_ids=tuple(checked_digest(layer, where) for layer in field(rootfs, "Layers", list, where, [])),
         classic=not details.get("Descriptor") and engine_id not in digests,
     )
+
+
+def undisturbed(ask: Callable[[], T]) -> T:
+    """Return what *ask* does, which asks for an image; again where the engine stumbles over a change meanwhile.
+
+    Raises:
+        EngineError: it failed, or still stumbles after a second and a half.
+    """
+    for pause in _PAUSES:
+        try:
+            return ask()
+        except EngineRefusedError as error:
+            if _DISTURBED not in error.explanation:
+                raise
+        time.sleep(pause)
+    return ask()
 
 
 class SaveStream:
@@ -112,6 +132,12 @@ class SaveStream:
         data = self._rest if size < 0 else self._rest[:size]
         self._rest = self._rest[len(data) :]
         return data
+
+
+def _details(client: DockerClient, reference: Reference) -> dict[str, Any]:
+    with docker_errors(f"cannot inspect {reference}"):
+        details: dict[str, Any] = client.images.get(_engine_name(reference)).attrs
+    return details
 
 
 def _engine_name(reference: Reference) -> str:

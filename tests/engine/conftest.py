@@ -10,7 +10,7 @@ import os
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -152,9 +152,12 @@ def builder(alpine: Image, folder: Path, bed: Testbed) -> Iterator[Callable[...,
     """Open the function that ``build`` is."""
     names = []
 
-    def built(*layers: bytes, config: Mapping[str, object] | None = None, scratch: bool = False) -> Image:
+    def built(*layers: bytes, config: Mapping[str, Any] | None = None, scratch: bool = False) -> Image:
         below = () if scratch else [layer.tar.read_bytes() for layer in alpine.stored_layers]
-        made = image(*below, *layers, config=config, platform=str(alpine.platform))
+        # Equal images of two workers would be one in the engine, which the first to be done takes away.
+        own = {"worker": os.environ.get("PYTEST_XDIST_WORKER", "")}
+        labelled = {**(config or {}), "Labels": {**(config or {}).get("Labels", {}), **own}}
+        made = image(*below, *layers, config=labelled, platform=str(alpine.platform))
         write_oci_layout(folder / "layout", {"built": [made]})
         found = open_image(f"oci:{folder}/layout:built", alpine.platform, store=alpine.store)
         names.append(f"pytest-alpine:{found.id.removeprefix('sha256:')}")
