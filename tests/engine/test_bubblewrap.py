@@ -163,6 +163,7 @@ class TestEnds:
         engine = BubblewrapEngine(tmp_path)
         container = engine.start(alpine)
         os.kill(engine._link.pid, signal.SIGKILL)
+        assert gone(container._sandbox.pid)
         with pytest.raises(EngineError, match=r"stopped \(exit code 137\)"):
             container.run("true")
         with pytest.raises(
