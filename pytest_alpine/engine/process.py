@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import socket
-import ssl
 import struct
 import time
 from contextlib import suppress
@@ -122,6 +121,8 @@ class EngineStream:
 
     def end_input(self) -> None:
         """Close the process's standard input."""
+        import ssl
+
         if isinstance(self._socket, ssl.SSLSocket):
             # Python's TLS sockets close both directions or none.
             raise io.UnsupportedOperation("a connection with TLS cannot end the input alone")

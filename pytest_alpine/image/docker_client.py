@@ -6,7 +6,6 @@ https://docs.docker.com/engine/manage-resources/contexts/ says of the docker com
 
 from __future__ import annotations
 
-import http.client
 import os
 import socket
 from collections.abc import Callable
@@ -271,6 +270,8 @@ def _tls(context: DockerContext) -> Any:  # noqa: ANN401 - the SDK's class, whic
 
 
 def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    import http.client
+
     import requests.exceptions
     import urllib3.exceptions
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from filelock import FileLock, Timeout
-
 from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
@@ -180,6 +178,8 @@ class Store:
         Raises:
             StoreError: the store cannot be written.
         """
+        from filelock import FileLock, Timeout
+
         path = self._path("locks", digest_of(key.encode()))
         with ExitStack() as stack:
             with store_errors(path):

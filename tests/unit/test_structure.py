@@ -160,9 +160,7 @@ def test_no_cycles() -> None:
 
 @pytest.mark.parametrize("module", modules())
 def test_costly_libraries_are_loaded_late(module: str) -> None:
-    early = [item.name for item in imports(path_of(module)) if item.package in LAZY and item.at_top]
-    allowed = {"image.store": ["filelock"]}.get(module, [])
-    assert early in ([], allowed)
+    assert not [item.name for item in imports(path_of(module)) if item.package in LAZY and item.at_top]
 
 
 @pytest.mark.parametrize("module", [module for module in modules() if level_of(module) != TOP])
