@@ -6,7 +6,7 @@
 
 The images are in the engine before anything is measured. Each peer does it its own way, as its documentation shows;
 all processes count whole, from the start of the interpreter to their end. The peers' versions are pinned in the
-dependency group ``bench``.
+dependency group ``bench``. Nothing on the engine can be faster than the engine itself, which is measured beside them.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Peer:
     command: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     rounds: int = ROUNDS
+    says: str = "104 passed"
 
     def seconds(self, environment: dict[str, str]) -> float:
         """Return how long it takes, start of the interpreter included."""
@@ -52,7 +53,7 @@ class Peer:
             check=False,
         )
         elapsed = time.perf_counter() - start
-        if "104 passed" not in done.stdout:
+        if self.says not in done.stdout:
             raise SystemExit(f"{self.name} did not pass:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
         return elapsed
 
@@ -80,20 +81,29 @@ PEERS = {
 }
 
 
+ENGINE_ALONE = Peer(
+    name="docker alone, 8 containers",
+    command=(str(HERE / "peers" / "engine_alone.py"),),
+    rounds=2 * ROUNDS,
+    says="8 containers",
+)
+
+
 def main() -> None:
     reference = f"minirootfs:{MIRROR}:3.20"
     for engine in ENGINES:
         own(engine).seconds({})  # loads the images into the engine, for all, and compiles
     images = {str(platform): open_image(reference, platform).id for platform in published_platforms(reference)}
     held = {"BENCHMARK_IMAGES": json.dumps(images)}
-    took = {peer: [peer.seconds(held) for _ in range(peer.rounds)] for peer in PEERS}
+    took = {peer: [peer.seconds(held) for _ in range(peer.rounds)] for peer in (*PEERS, ENGINE_ALONE)}
     ours = {engine: [own(engine).seconds(held) for _ in range(own(engine).rounds)] for engine in ENGINES}
     print("104 checks on 8 cells, whole processes, medians")
     for engine, seconds in ours.items():
         print(f"{own(engine).name:30} {statistics.median(seconds):7.2f} s")
     for peer, seconds in took.items():
         theirs = statistics.median(seconds)
-        print(f"{peer.name:30} {theirs:7.2f} s", *(_ratio(theirs, ours[e], e, PEERS[peer].get(e)) for e in ours))
+        goals = PEERS.get(peer, {})
+        print(f"{peer.name:30} {theirs:7.2f} s", *(_ratio(theirs, ours[e], e, goals.get(e)) for e in ours))
 
 
 def _ratio(theirs: float, ours: list[float], engine: str, goal: int | None) -> str:
