@@ -108,7 +108,8 @@ def compare(old: Image | Container, new: Image | Container) -> Comparison:
 def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
     """Return what differs between two moments; see ``compare``."""
     neutral = old.platform != new.platform
-    before, after = (_side(target, neutral=neutral) for target in (old, new))
+    running = any(image_of(target) is not target for target in (old, new))
+    before, after = (_side(target, neutral=neutral, running=running) for target in (old, new))
     was, now = _package_sizes(old, before), _package_sizes(new, after)
     by_package = _growth(was, now)
     found = [
@@ -128,10 +129,10 @@ def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
     )
 
 
-def _side(target: Image | Moment, *, neutral: bool) -> Side:
+def _side(target: Image | Moment, *, neutral: bool, running: bool) -> Side:
     image = image_of(target)
     layers = image.stored_layers if image is target else ()
-    return Side(rootfs=target.rootfs, platform=target.platform, layers=layers, neutral=neutral)
+    return Side(rootfs=target.rootfs, platform=target.platform, layers=layers, neutral=neutral, running=running)
 
 
 def _fact_changes(old: Image | Moment, new: Image | Moment) -> Iterator[Change]:

@@ -49,12 +49,15 @@ class Side:
     """Those of an image; a container has none."""
     neutral: bool
     """Whether what names the machine is left out: the other side is of another platform."""
+    running: bool
+    """Whether what engines put into containers is left out: this side or the other is one."""
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """Everything that is compared, by its path."""
+        passed_over = _ENGINES if self.running else frozenset()
         walked = (entry for entry in self.rootfs.walk() if not entry.path.startswith(_KERNEL))
-        return {self.neutral_text(entry.path): entry for entry in walked}
+        return {self.neutral_text(entry.path): entry for entry in walked if entry.path not in passed_over}
 
     def neutral_text(self, text: str) -> str:
         """Return *text* with the machine left out of the names of musl's files, if that is asked for."""
@@ -93,9 +96,7 @@ class Side:
 
 def file_changes(old: Side, new: Side) -> Iterator[tuple[str, Entry | None, Entry | None, str, str]]:
     """Yield path, both entries, and in words what each is, for every path that differs."""
-    # Where one is a container, its engine's files are no difference.
-    passed_over = frozenset() if old.layers and new.layers else _ENGINES
-    for path in sorted((old.entries.keys() | new.entries.keys()) - passed_over):
+    for path in sorted(old.entries.keys() | new.entries.keys()):
         before, after = old.entries.get(path), new.entries.get(path)
         if old.neutral and _RECORDS.fullmatch(path):
             continue

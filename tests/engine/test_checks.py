@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine import assert_clean, assert_musl, assert_platform, assert_runnable, find_platform, find_runnable
+from pytest_alpine import (
+    assert_clean,
+    assert_musl,
+    assert_platform,
+    assert_runnable,
+    compare,
+    find_platform,
+    find_runnable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +59,11 @@ def test_one_look_at_the_files_answers_all_questions(
     monkeypatch.setattr(type(container), "rootfs", property(lambda _: looks.append("file by file")))
     check(container)
     assert looks == ["snapshot"]
+
+
+def test_what_the_engine_writes_is_no_difference(fresh: Container) -> None:
+    fresh.run("echo 127.0.0.1 of-the-engine > /etc/hosts", check=True)
+    assert str(compare(fresh.image, fresh)).splitlines()[1:] == ["  nothing differs"]
 
 
 def test_a_snapshot_stays_as_it_was(fresh: Container) -> None:
