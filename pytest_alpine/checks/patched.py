@@ -32,17 +32,15 @@ def assert_patched(target: Target, secdb: str | os.PathLike[str], except_: str |
 
     Raises:
         AssertionError: fixes are missing; the message tells all packages with the version that has the fix.
-        SecurityDataError: there are no such data for this branch, or they cannot be read or fetched.
+        SecurityDataError: there are no such data for this branch and architecture, or they cannot be read or fetched.
         DatabaseError: there is no package database, or a broken one.
     """
     __tracebackhide__ = True
     data = security_data(target, secdb)
     findings = missing_fixes(target, data, except_)
     if findings:
-        lines = [f"{target}:", *(f"  {finding}" for finding in findings)]
-        if data.skipped:
-            lines.append(f"  not considered: {len(data.skipped)} malformed entries, such as {data.skipped[0]}")
-        raise AssertionError("\n".join(lines))
+        lines = [*map(str, findings), *filter(None, [data.remark])]
+        raise AssertionError("\n  ".join([f"{target}:", *lines]))
 
 
 def find_patched(
@@ -56,7 +54,7 @@ def security_data(target: Target, secdb: str | os.PathLike[str]) -> SecurityData
     """Return what *secdb* says of the branch and architecture of *target*, with the entries that were skipped.
 
     Raises:
-        SecurityDataError: there are no such data for this branch, or they cannot be read or fetched.
+        SecurityDataError: there are no such data for this branch and architecture, or they cannot be read or fetched.
     """
     release = target.release
     if release.branch is None:

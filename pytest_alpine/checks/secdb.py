@@ -51,6 +51,13 @@ class SecurityData:
     files: tuple[str, ...]
     """Where all this was read."""
 
+    @property
+    def remark(self) -> str:
+        """How many entries were skipped, and the first of them; empty where none was."""
+        count = len(self.skipped)
+        what = "entry" if count == 1 else "entries"
+        return f"not considered: {count} malformed {what}, such as {self.skipped[0]}" if count else ""
+
 
 def parse_security_data(
     documents: Iterable[tuple[str, bytes]], *, branch: str | None = None, arch: str | None = None
@@ -63,19 +70,26 @@ def parse_security_data(
         arch: Alpine's name of an architecture; a file that does not speak of it is left aside.
 
     Raises:
-        SecurityDataError: a file is not in the form that Alpine publishes, or is of another branch.
+        SecurityDataError: a file is not in the form that Alpine publishes, or is of another branch, or none speaks of
+            *arch*: that nothing is known of it does not mean that nothing is wrong.
     """
     fixes: dict[str, list[Fix]] = {}
     skipped: list[str] = []
     files: list[str] = []
+    others: dict[str, list[Any]] = {}
     for where, data in documents:
         document = _document(where, data)
         _check_branch(document, where, branch)
-        files.append(where)
         archs = document.get("archs")
-        if arch is None or not isinstance(archs, list) or arch in archs:
-            for name, version, ids in _entries(document, where, skipped):
-                _add(fixes, name, version, ids, skipped)
+        if arch is not None and isinstance(archs, list) and arch not in archs:
+            others[where] = archs
+            continue
+        files.append(where)
+        for name, version, ids in _entries(document, where, skipped):
+            _add(fixes, name, version, ids, skipped)
+    if others and not files:
+        where, archs = next(iter(others.items()))
+        raise SecurityDataError(f"{where}: no security data for {arch} (there: {', '.join(map(str, archs))})")
     return SecurityData(
         fixes={name: tuple(found) for name, found in fixes.items()}, skipped=tuple(skipped), files=tuple(files)
     )

@@ -89,7 +89,7 @@ MESSAGES: list[tuple[Callable[[Image, Path], None], list[str]]] = [
         [
             "busybox: expected 1.36.1-r30 or later, found 1.36.1-r29 (fixes CVE-2026-2111, CVE-2026-1111)",
             (
-                "not considered: 1 malformed entries, such as odd: invalid version: '1.x' (expected "
+                "not considered: 1 malformed entry, such as odd: invalid version: '1.x' (expected "
                 "number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.x')"
             ),
         ],

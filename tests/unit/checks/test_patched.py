@@ -148,7 +148,16 @@ def test_many_fixes_are_told_in_short(tmp_path: Path) -> None:
 
 def test_files_of_other_architectures_are_left_aside(tmp_path: Path) -> None:
     image = with_packages(tmp_path, *OLD_MUSL)
-    assert find_patched(image, written(tmp_path, ("v3.24/main.json", secdb(MUSL_FIX, archs=["s390x"])))) == ()
+    other = ("v3.24/community.json", secdb(MUSL_FIX, archs=["s390x", "riscv64"]))
+    folder = written(tmp_path, ("v3.24/main.json", secdb({})), other)
+    assert find_patched(image, folder) == ()
+    assert security_data(image, folder).files == (f"{folder}/v3.24/main.json",)
+
+
+def test_an_architecture_of_which_nothing_is_known_is_not_found_to_be_fine(tmp_path: Path) -> None:
+    folder = written(tmp_path, ("v3.24/main.json", secdb(MUSL_FIX, archs=["s390x", "riscv64"])))
+    with pytest.raises(SecurityDataError, match=r"main.json: no security data for x86_64 \(there: s390x, riscv64\)"):
+        assert_patched(with_packages(tmp_path, *OLD_MUSL), folder)
 
 
 @pytest.mark.parametrize(
