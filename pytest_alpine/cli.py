@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_alpine.declaration import split_list
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.platforms import Platform
+from pytest_alpine.today import parse_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
 
     from pytest_alpine.findings import Finding
     from pytest_alpine.image.image import Image
@@ -71,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--secdb", metavar="PLACE", help="security data (folder, file or URL) to look for missing fixes in"
     )
+    check.add_argument(
+        "--today", metavar="DATE", type=_day, help="the day that ends of support are compared with (default: today)"
+    )
     command("sizes", "show how large an image is, and each package in it", _sizes, "image")
     compare = command("compare", "show what differs between two images or platforms", _compare, "old", "new")
     compare.add_argument("--to", metavar="P", help="the platform of NEW, where it is not that of OLD")
@@ -89,20 +94,24 @@ def _facts(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from pytest_alpine.checks.patched import missing_fixes, security_data
+
     code = _OK
     for image in _images(options):
-        findings = list(_find(options, image))
+        data = security_data(image, options.secdb) if options.secdb else None
+        findings = [*_find(options, image), *(missing_fixes(image, data) if data else ())]
         print(f"{image}: {f'{len(findings)} found' if findings else 'ok'}")
         for finding in findings:
             print(f"  {finding.check}: {finding}")
             code = _FOUND
+        if data and data.remark:
+            print(f"  {data.remark}")
     return code
 
 
 def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
     from pytest_alpine.assertions import find_musl
     from pytest_alpine.checks.clean.assertion import find_clean
-    from pytest_alpine.checks.patched import find_patched
     from pytest_alpine.checks.platform import find_platform
     from pytest_alpine.checks.runnable import find_runnable
 
@@ -110,9 +119,8 @@ def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
     yield from find_platform(image)
     yield from find_runnable(image)
     rules = split_list([options.rules])
-    yield from find_clean(image, rules[0] if len(rules) == 1 else rules, split_list(options.except_ or ()))
-    if options.secdb:
-        yield from find_patched(image, options.secdb)
+    chosen, excepted = rules[0] if len(rules) == 1 else rules, split_list(options.except_ or ())
+    yield from find_clean(image, chosen, excepted, today=options.today)
 
 
 def _sizes(options: argparse.Namespace) -> int:
@@ -132,6 +140,13 @@ def _compare(options: argparse.Namespace) -> int:
         print(comparison)
         code = _FOUND if comparison else code
     return code
+
+
+def _day(text: str) -> date:
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def _images(options: argparse.Namespace) -> Iterator[Image]:

@@ -89,6 +89,20 @@ def test_check_of_security_data(capsys: pytest.CaptureFixture[str], folder: Path
     (folder / "main.json").write_text(json.dumps({"distroversion": "v3.24", "reponame": "main"} | fixes))
     args = ("check", "oci:good:1", "--platform=amd64", f"--secdb={folder}/main.json")
     assert "CVE-2026-1" in told(capsys, *args, code=1)
+    odd = {"packages": [{"pkg": {"name": "musl", "secfixes": {"1.x": ["CVE-2026-1"]}}}]}
+    (folder / "main.json").write_text(json.dumps({"distroversion": "v3.24", "reponame": "main"} | odd))
+    remark = told(capsys, *args, code=1).splitlines()[-1]
+    assert remark.startswith("  not considered: 1 malformed entry, such as musl: invalid version: '1.x' ")
+
+
+def test_check_on_another_day(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ("check", "oci:good:1", "--platform=amd64", "--rules=supported-branch", "--today")
+    assert "ended on 2028-06-01" in told(capsys, *args, "2028-06-02", code=1)
+    assert "ended on" not in told(capsys, *args, "2028-06-01", code=1)
+    with pytest.raises(SystemExit) as caught:
+        main([*args, "tomorrow"])
+    assert caught.value.code == 2
+    assert "--today: 'tomorrow': no date (expected YYYY-MM-DD, such as 2026-11-05)" in capsys.readouterr().err
 
 
 def test_sizes(capsys: pytest.CaptureFixture[str]) -> None:
