@@ -162,7 +162,7 @@ def _parse_file(transport: str, rest: str, text: str) -> Reference:
     name, colon, tag = _split_url(rest) if "://" in rest else rest.partition(":")
     if not name:
         raise InvalidReference(f"invalid image reference: {text!r} (expected {transport}:PATH[:TAG])")
-    if colon and transport == "docker-archive" and ":" in tag:  # the archive's own NAME:TAG
+    if colon and transport != "minirootfs" and ":" in tag:  # the archive's own NAME:TAG
         _check_tag(tag.rpartition(":")[2], text)
     elif colon:
         _check_tag(tag, text)

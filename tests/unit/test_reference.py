@@ -47,6 +47,8 @@ FILES = [
     ("oci-archive:a.tar:1", "oci-archive", "a.tar", "1", "1"),
     ("docker-archive:a.tar", "docker-archive", "a.tar", None, "a.tar"),
     ("docker-archive:a.tar:acme/app:1.2", "docker-archive", "a.tar", "acme/app:1.2", "1.2"),
+    ("oci-archive:a.tar:localhost/acme/app:1.2", "oci-archive", "a.tar", "localhost/acme/app:1.2", "1.2"),
+    ("oci:build/image:acme/app:1.2", "oci", "build/image", "acme/app:1.2", "1.2"),
     ("minirootfs:../alpine:3.20", "minirootfs", "../alpine", "3.20", "3.20"),
     ("minirootfs:https://h/alpine", "minirootfs", "https://h/alpine", None, "alpine"),
     ("minirootfs:https://h/alpine:edge", "minirootfs", "https://h/alpine", "edge", "edge"),

@@ -145,6 +145,10 @@ def test_an_index_may_name_more_platforms_than_were_copied(tmp_path: Path, store
     [
         pytest.param({"org.opencontainers.image.ref.name": "3.20"}, "3.20", id="tag"),
         pytest.param({"org.opencontainers.image.ref.name": "acme/app:3.20"}, "3.20", id="name-and-tag"),
+        pytest.param(
+            {"org.opencontainers.image.ref.name": "localhost/acme/app:3.20"}, "localhost/acme/app:3.20", id="whole-name"
+        ),
+        pytest.param({"org.opencontainers.image.ref.name": "localhost/app:3.20"}, "app:3.20", id="as-engines-show-it"),
         pytest.param({"io.containerd.image.name": "docker.io/library/alpine:3.20"}, "3.20", id="containerd"),
         pytest.param(
             {
