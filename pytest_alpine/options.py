@@ -151,8 +151,9 @@ def _check_declarations(settings: Settings) -> None:
     if settings.chosen.tags is not None and TAG_FIELD not in image:
         own = Reference.parse(image)
         if own.tag or own.digest:
+            its = "tag" if own.tag else "digest"
             raise pytest.UsageError(
-                f"--alpine-tag: the image {image!r} has a tag of its own; write {{tag}} in its place, or leave it out"
+                f"--alpine-tag: the image {image!r} has a {its} of its own; write {{tag}} in its place, or leave it out"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_alpine.matrix import references
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -34,9 +35,19 @@ class HeaderSettings(Protocol):
 def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
     """Return the header of a run with these *settings*, whose containers run on *engine*."""
     declared = settings.chosen.over(settings.ini)
-    tags = ", ".join(declared.tags) if declared.tags else "latest (it moves: --alpine-tag pins it)"
     platforms = ", ".join(
         f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
     )
     others = "".join(f", {platform} on {host}" for platform, host in settings.hosts.items())
-    return [f"alpine: image {declared.image}, tags {tags}, platforms {platforms}", f"alpine engine: {engine}{others}"]
+    return [
+        f"alpine: image {declared.image}{_tags(declared)}, platforms {platforms}",
+        f"alpine engine: {engine}{others}",
+    ]
+
+
+def _tags(declared: Declaration) -> str:
+    """Return the tags that the image is read at; nothing for one that says itself which it is."""
+    image = declared.image or ""
+    if all(str(reference) == image for reference in references(image, declared.tags)):
+        return ""
+    return f", tags {', '.join(declared.tags or ('latest (it moves: --alpine-tag pins it)',))}"

@@ -31,6 +31,10 @@ from tests.support.images import image, layer_tar, write_oci_layout
             ["--alpine-image=acme/app:1", "--alpine-tag=2"],
             "--alpine-tag: the image 'acme/app:1' has a tag of its own; write {tag} in its place, or leave it out",
         ),
+        (
+            [f"--alpine-image=acme/app@sha256:{'0' * 64}", "--alpine-tag=2"],
+            "' has a digest of its own; write {tag} in its place, or leave it out",
+        ),
     ],
 )
 def test_wrong_options_name_the_way_out(pytester: pytest.Pytester, args: list[str], message: str) -> None:
@@ -95,6 +99,17 @@ def test_header_says_what_is_under_test(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("--alpine-platform=native").stdout.fnmatch_lines(
         ["alpine: image alpine, tags latest (it moves: --alpine-tag pins it), platforms native (linux/*)"]
     )
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["acme/app:1.2", f"acme/app@sha256:{'0' * 64}", "docker-archive:app.tar", "oci:app:1.2"],
+    ids=["tag", "digest", "archive", "layout"],
+)
+def test_header_names_no_tag_beside_an_image_that_says_which_it_is(pytester: pytest.Pytester, image: str) -> None:
+    pytester.makepyfile("def test_nothing(): ...")
+    result = pytester.runpytest_subprocess(f"--alpine-image={image}", "--alpine-engine=none")
+    result.stdout.fnmatch_lines([f"alpine: image {image}, platforms native (linux/*)"])
 
 
 @pytest.mark.parametrize(
