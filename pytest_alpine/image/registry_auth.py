@@ -71,7 +71,8 @@ def read_credentials(host: str) -> Credentials | None:
             warnings.simplefilter("ignore")
             found = docker.auth.load_config().resolve_authconfig(host)
     except (DockerException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ImageError(f"the credentials of Docker's configuration cannot be read: {error}") from error
+        reason = error.__cause__ or error  # a helper's own words, where docker's are a repr of them
+        raise ImageError(f"the credentials of Docker's configuration cannot be read: {reason}") from error
     # Credential helpers answer in another case than the configuration file is written in.
     values = {str(name).lower(): value for name, value in (found or {}).items() if isinstance(value, str)}
     credentials = Credentials(

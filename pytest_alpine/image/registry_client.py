@@ -51,6 +51,7 @@ class Repository:
         self._web: Web | None = None
         self._base = ""
         self._authorization: Authorization | None = None
+        self._user = ""
 
     def manifest(self, reference: str) -> Answer:
         """Return the manifest or index that the tag or digest *reference* names.
@@ -123,6 +124,7 @@ class Repository:
 
     def _log_in(self, web: Web, challenge: str) -> bool:
         credentials, trouble = _credentials(self.registry)
+        self._user = f" user {credentials.username!r}" if credentials and credentials.username else ""
         scope = f"repository:{self.name}:pull"
         try:
             self._authorization = authorize(web, challenge, scope, credentials)
@@ -142,7 +144,7 @@ class Repository:
     def _failure(self, answer: Answer, what: str) -> str:
         if answer.status in _REFUSED:
             return (
-                f"registry {self.registry} refuses access to {self.name!r}{_details(answer)}; "
+                f"registry {self.registry} refuses{self._user} access to {self.name!r}{_details(answer)}; "
                 f"check the name, or log in with `docker login {self.registry}`"
             )
         return f"registry {self.registry} answers {answer.status} for {what} of {self.name!r}{_details(answer)}"

@@ -557,6 +557,13 @@ def test_registry_that_wants_a_login(server: RegistryServer, store: Store) -> No
     )
 
 
+def test_refused_login_names_the_user(server: RegistryServer, store: Store, logins: Logins) -> None:
+    server.login = "basic"
+    logins.configure({"auths": {server.host: auth("somebody", "wrong")}})
+    with pytest.raises(ImageError, match=f"registry {server.host} refuses user 'somebody' access to 'acme/app': "):
+        pull(server, store)
+
+
 BROKEN_LOGINS = {
     "helper-missing": {"credsStore": "not-installed"},
     "helper-fails": {"credsStore": "test"},
@@ -574,8 +581,10 @@ def test_broken_configuration_matters_only_where_a_login_is_needed(
     server.login = "bearer"
     assert pull(server, store) == [TAR]
     server.login = "basic"
-    with pytest.raises(ImageError, match=f"cannot log in at {server.host}: the credentials of Docker's configuration"):
+    refused = f"cannot log in at {server.host}: the credentials of Docker's configuration"
+    with pytest.raises(ImageError, match=refused) as caught:
         pull(server, again(store, "always"))
+    assert "StoreError" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
