@@ -36,7 +36,8 @@ def _program(view: View, subject: str, name: str) -> Iterator[Finding]:
     problem = "nothing there" if path is None or not name else view.not_executable(path)
     if path is None or problem:
         where = "" if "/" in name else f" on PATH, {':'.join(view.search_path)}"
-        yield view.finding(subject, f"a program {name!r}{where}", problem, for_program(view, name))
+        hint = for_program(view, path or name) if " " not in name else "each word is an item of its own in JSON's form"
+        yield view.finding(subject, f"a program {name!r}{where}", problem, hint)
         return
     real = view.rootfs.resolve(path)
     if real not in view.binaries.by_path and real not in view.binaries.script_by_path:

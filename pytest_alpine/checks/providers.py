@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _GLIBC_ONLY: Final = re.compile(
     r"ld-linux(?:-[\w-]+)?\.so\.\d|ld64\.so\.\d|lib(?:resolv|crypt|nsl|anl|BrokenLocale)\.so\.\d"
 )
+# Where packages put programs; apk knows what stands there as "cmd:NAME". A bare name may be in any of them.
+_COMMANDS: Final = {"", "/bin", "/sbin", "/usr/bin", "/usr/sbin"}
 _MUSL_LOADER: Final = re.compile(r"ld-musl-([\w-]+)\.so\.1")
 
 GCOMPAT: Final = "built for glibc: build it for musl, or apk add gcompat, which runs many such programs"
@@ -25,6 +27,10 @@ def for_library(view: View, name: str) -> str:
     """Return what would provide the library *name*."""
     base = posixpath.basename(name)
     for provider in view.packages.providers(f"so:{base}"):
+        files = (file.path for file in provider.package.files if posixpath.basename(file.path) == base)
+        here = next(filter(view.entry, files), None)
+        if here is not None:
+            return f"{view.named(here)} is not where it is looked for"
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     if _GLIBC_ONLY.fullmatch(base):
         return GCOMPAT
@@ -52,8 +58,13 @@ def for_program(view: View, name: str) -> str:
         return "its line ends with a carriage return, as on Windows"
     for provider in view.packages.providers(f"cmd:{base}"):
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
+    place = name if "/" in name else view.on_path(name)
+    here = view.entry(place) if place else None
+    if here is not None:
+        return f"chmod a+x {here.path}" if here.is_file else ""
     found = view.on_path(base)
-    offer = f"apk add cmd:{base}" if re.fullmatch(r"[\w.+-]+", base) else ""
+    known = posixpath.dirname(name) in _COMMANDS and re.fullmatch(r"[\w.+-]+", base)
+    offer = f"apk add cmd:{base}" if known else ""
     return "; ".join(filter(None, [f"there is {found}" if found and found != name else "", offer]))
 
 

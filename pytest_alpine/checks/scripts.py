@@ -60,7 +60,8 @@ def _env(view: View, script: Script) -> Iterator[Finding]:
     name = program_of(words)
     if name is None:
         return
-    problem = view.not_executable(name) if "/" in name else "" if view.on_path(name) else "nothing there"
+    path = name if "/" in name else view.on_path(name)
+    problem = "nothing there" if path is None else view.not_executable(path)
     if problem and not _is_extra(view, script, name):
         one = f"env takes {name!r} for one name; only 'env -S' splits it" if " " in name else for_program(view, name)
         where = "" if "/" in name else f" on PATH, {':'.join(view.search_path)}"

@@ -123,9 +123,10 @@ class View:
         return "" if found.executable else f"a file that nobody may execute (mode {found.mode:o})"
 
     def on_path(self, name: str) -> str | None:
-        """Return the program that *name* means on PATH, or None."""
-        places = (f"{directory.rstrip('/')}/{name}" for directory in self.search_path)
-        return next((place for place in places if not self.not_executable(place)), None)
+        """Return the program that *name* means on PATH; else the first file there that would be it, or None."""
+        places = [f"{directory.rstrip('/')}/{name}" for directory in self.search_path]
+        files = [place for place in places if (entry := self.entry(place)) is not None and entry.is_file]
+        return next((place for place in files if not self.not_executable(place)), files[0] if files else None)
 
     def finding(self, subject: str, expected: str, actual: str, hint: str = "") -> Finding:
         """Return a finding of this check."""
