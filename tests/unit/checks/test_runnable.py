@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -404,6 +405,49 @@ def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], 
 )
 def test_commands_that_start(build: Build, config: Mapping[str, object]) -> None:
     assert_runnable(build({"sbin/tini": program(), "srv/app": program()}, config=config))
+
+
+USERS: dict[str, Node] = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
+    "etc/group": "app:x:1000:\nwheel:x:10:root,app\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("user", "node", "closed"),
+    [
+        ("app", File(b"#!/bin/sh\n", mode=0o744), "/srv/run, a file of mode 0744, owner 0:0 (chmod a+rx /srv/run)"),
+        ("1000", File(b"#!/bin/sh\n", mode=0o711), "/srv/run, a file of mode 0711, owner 0:0 (chmod a+rx /srv/run)"),
+        ("app:app", File(b"#!/bin/sh\n", mode=0o750, gid=10), ("/srv/run, a file of mode 0750, owner 0:10 "
+         "(chmod a+rx /srv/run)")),
+        ("app", File(b"#!/bin/sh\n", mode=0o075, uid=1000), ("/srv/run, a file of mode 0075, owner 1000:0 "
+         "(chmod a+rx /srv/run)")),
+        ("app", Symlink("/root/run"), ("/root, a directory of mode 0700, owner 0:0 "
+         "(put it where that user may go, as in /usr/local/bin)")),
+    ],
+    ids=["mode", "unreadable-script", "group-left-out", "owner", "folder"],
+)  # fmt: skip
+def test_a_command_that_the_user_may_not_start(build: Build, user: str, node: Node, closed: str) -> None:
+    files = USERS | {"srv/run": node, "root": Directory(mode=0o700), "root/run": script("#!/bin/sh")}
+    found = told(find_runnable(build(files, config={"Cmd": ["/srv/run"], "User": user})))
+    assert found == [f"CMD ['/srv/run']: expected a program that USER {user} may start, found {closed}"]
+
+
+@pytest.mark.parametrize(
+    ("user", "node"),
+    [
+        ("", File(b"#!/bin/sh\n", mode=0o100)),
+        ("0:0", File(b"#!/bin/sh\n", mode=0o100)),
+        ("app", File(b"#!/bin/sh\n", mode=0o500, uid=1000)),
+        ("app", File(b"#!/bin/sh\n", mode=0o750, gid=10)),
+        ("app:wheel", File(b"#!/bin/sh\n", mode=0o750, gid=10)),
+        ("app", replace(program(), mode=0o711)),
+        ("nobody-knows", File(b"#!/bin/sh\n", mode=0o700)),
+    ],
+    ids=["root", "number-of-root", "owner", "further-group", "group", "program", "unknown-user"],
+)
+def test_a_command_that_the_user_may_start(build: Build, user: str, node: Node) -> None:
+    assert_runnable(build(USERS | {"srv/run": node}, config={"Cmd": ["/srv/run"], "User": user}))
 
 
 def test_foreign_files_and_the_message(build: Build) -> None:
