@@ -73,8 +73,9 @@ def built(
     config: Mapping[str, Any] = CONFIG,
     platform: str = "linux/amd64",
     name: str = "layout",
+    **fields: Any,  # noqa: ANN401 - those of a configuration
 ) -> Image:
-    """Return an image of *layers*, base first; *folder* keeps it under *name*."""
+    """Return an image of *layers*, base first; *folder* keeps it under *name*, *fields* are of its configuration."""
     tars = [layer_tar(layer) for layer in layers]
-    write_oci_layout(folder / name, {"1": [image(*tars, config=config, platform=platform)]})
+    write_oci_layout(folder / name, {"1": [image(*tars, config=config, platform=platform, **fields)]})
     return open_image(f"oci:{folder}/{name}:1", platform, store=Store(folder / "store"))

@@ -1,4 +1,4 @@
-"""No passwords and tokens are in the image: in files of tools, in the environment, in the URLs of repositories."""
+"""No passwords and tokens are in the image: in files of tools, its environment, its history, URLs of repositories."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.config import ImageConfig
     from pytest_alpine.findings import Finding
 
+_IN_URL: Final = r"https?://[^/\s:@]*:(?!\$)[^/\s@]+@"
+_OF_GIT: Final = rf"{_IN_URL}|(?i:extraheader\s*=\s*authorization:)"
 # By the end of their paths: files that tools keep credentials in, and what a file that does hold one looks like.
 _FILES: Final = {
     "/.aws/credentials": r"aws_secret_access_key\s*=\s*\S",
     "/.azure/accessTokens.json": r"accessToken",
     "/.azure/msal_token_cache.json": r'"secret"',
+    "/.config/containers/auth.json": r'"auth"\s*:\s*"[^"]',
     "/.config/gcloud/application_default_credentials.json": r"refresh_token|private_key",
     "/.config/gh/hosts.yml": r"oauth_token:\s*\S",
     "/.cargo/credentials": r"token\s*=\s*\S",
     "/.cargo/credentials.toml": r"token\s*=\s*\S",
     "/.docker/config.json": r'"(?:auth|identitytoken|registrytoken)"\s*:\s*"[^"]',
+    "/.env": r"(?im)^(?:export[ \t]+)?(?:\w+_)?(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY)(?:_KEY)?=[\"']?[^\s\"'$/]",
     "/.gem/credentials": r":\s*\S",
+    "/.git/config": _OF_GIT,
+    "/.gitconfig": _OF_GIT,
     "/.git-credentials": r"://[^/\s:]*:[^/\s@]+@",
     "/.kube/config": r"(?:token|client-key-data|password):\s*\S",
+    "/.m2/settings.xml": r"<password>(?!\$\{)[^<\s]",
     "/.my.cnf": r"(?m)^[ \t]*password\s*=\s*\S",
     "/.netrc": r"\bpassword\s+\S",
     "/.npmrc": r"(?:_authToken|_auth|_password)\s*=\s*(?!\$\{)\S",
@@ -35,6 +43,8 @@ _FILES: Final = {
     "/.terraform.d/credentials.tfrc.json": r'"token"\s*:\s*"[^"]',
     "/.vault-token": r"\S",
     "/.yarnrc.yml": r"npmAuth(?:Token|Ident):\s*(?![\"']?\$\{)\S",
+    "/pip.conf": _IN_URL,
+    "composer/auth.json": r'"(?:password|github-oauth|gitlab-token|bearer)"\s*:',
 }
 _HOLDS: Final = {name: re.compile(pattern) for name, pattern in _FILES.items()}
 _ENDINGS: Final = tuple(_FILES)
@@ -43,6 +53,9 @@ _VARIABLE: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_ID|_KEY)?$",
     re.IGNORECASE,
 )
+# "RUN |1 NPM_TOKEN=npm_abc /bin/sh -c npm ci": arguments of the build, before the shell that they were given to.
+_ARGUMENTS: Final = re.compile(r"\|[0-9]+ (.*?)(?: /bin/|$)", re.DOTALL)
+_ARGUMENT: Final = re.compile(r"(?:^|\s)(\w+)=(\S+)")
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 
@@ -62,14 +75,23 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
             pattern = next(pattern for name, pattern in _HOLDS.items() if path.endswith(name))
             if pattern.search(inspection.text(path) or ""):
                 yield RULE.finding(path, expected="no credentials", actual="some", hint=hint)
-    for name, value in inspection.image.config.env.items():
+    for subject, value in _variables(inspection.image.config).items():
         # A path says where the secret will be; anything else is the secret.
-        if value and not value.startswith("/") and _VARIABLE.search(name):
+        if value and not value.startswith("/") and _VARIABLE.search(subject.partition(" ")[2]):
             actual = f"a value of {len(value)} characters"
-            yield RULE.finding(f"ENV {name}", expected="no value in the image", actual=actual, hint=hint)
+            yield RULE.finding(subject, expected="no value in the image", actual=actual, hint=hint)
     for line in (inspection.text(REPOSITORIES) or "").splitlines():
         if _PASSWORD_IN_URL.search(line) and not line.lstrip().startswith("#"):
             yield RULE.finding(REPOSITORIES, expected="no password", actual=without_password(line.strip()), hint=hint)
+
+
+def _variables(config: ImageConfig) -> dict[str, str]:
+    """Return the environment, and the arguments of the build that the history tells."""
+    found = {f"ENV {name}": value for name, value in config.env.items()}
+    for step in config.history:
+        told = _ARGUMENTS.search(step.created_by)
+        found |= {f"ARG {name}": value for name, value in _ARGUMENT.findall(told[1] if told else "")}
+    return found
 
 
 RULE = Rule(

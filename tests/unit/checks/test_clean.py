@@ -452,6 +452,44 @@ def test_an_image_breaks_one_rule(case: Case, tmp_path: Path) -> None:
     assert find_clean(broken, "application", subjects, today=TODAY) == ()
 
 
+@pytest.mark.parametrize(
+    ("path", "secret", "harmless"),
+    [
+        ("etc/pip.conf", "index-url = https://me:s3cret@pypi.acme.test/simple", "index-url = https://pypi.acme.test/"),
+        ("root/.config/pip/pip.conf", "extra-index-url=https://me:s3cret@x.test", "https://me:${TOKEN}@pypi.acme.test"),
+        ("srv/app/.git/config", "url = https://ci:s3cret@git.acme.test/app", "url = ssh://git@git.acme.test/app"),
+        ("srv/app/.git/config", "extraheader = AUTHORIZATION: basic eDpzM2NyZXQ=", "url = https://git.acme.test/app"),
+        ("root/.gitconfig", '[url "https://ci:s3cret@git.acme.test/"]', "[user]\nname = Me"),
+        ("root/.m2/settings.xml", "<password>s3cret</password>", "<password>${env.PASSWORD}</password>"),
+        ("home/app/.composer/auth.json", '{"github-oauth": {"github.com": "s3cret"}}', "{}"),
+        ("root/.config/containers/auth.json", '{"auths": {"x": {"auth": "czNjcmV0"}}}', '{"auths": {}}'),
+        (
+            "srv/app/.env",
+            "export DB_PASSWORD='s3cret'",
+            "SECRET_FILE=/run/secret\nTOKEN=\nDB_TOKEN=$TOKEN\n",
+        ),
+    ],
+)
+def test_credentials_in_the_files_of_tools(path: str, secret: str, harmless: str, tmp_path: Path) -> None:
+    (finding,) = find_clean(built(tmp_path, GOOD | {path: secret}, name="secret"), "credentials")
+    assert finding.subject == f"/{path}"
+    assert "s3cret" not in str(finding)
+    assert find_clean(built(tmp_path, GOOD | {path: harmless}, name="harmless"), "credentials") == ()
+
+
+def test_arguments_of_the_build_stand_in_the_history(tmp_path: Path) -> None:
+    history = [
+        {"created_by": "ARG NPM_TOKEN", "empty_layer": True},
+        {"created_by": "RUN |3 VERSION=1.2 NPM_TOKEN=s3cret KEY_FILE=/key /bin/sh -c npm ci # buildkit"},
+        {"created_by": "|2 VERSION=1.2 NPM_TOKEN=s3cret /bin/sh -c PASSWORD=$(cat /run/secrets/x) make"},
+    ]
+    (finding,) = find_clean(built(tmp_path, GOOD, history=history), "credentials")
+    assert str(finding) == (
+        "ARG NPM_TOKEN: expected no value in the image, found a value of 6 characters "
+        "(mount it as a secret of the build, and change it: whoever has the image has it)"
+    )
+
+
 def test_every_rule_has_a_case_and_a_reason() -> None:
     assert {case.rule for case in CASES} == {rule.name for rule in RULES}
     for rule in RULES:
