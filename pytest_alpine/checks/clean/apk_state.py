@@ -9,6 +9,8 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_alpine.apk.constraint import Constraint
+    from pytest_alpine.apk.package import Packages
     from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.findings import Finding
 
@@ -26,16 +28,22 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
                 yield RULE.finding(package.name, expected="wholly installed", actual=actual, hint=hint)
         for need in package.depends:
             if not packages.satisfy(need):
-                actual = f"{need}, which is not so"
-                yield RULE.finding(package.name, expected="what it needs", actual=actual, hint="apk fix --depends")
+                expected, actual = f"{need}, which it needs", _there(packages, need)
+                yield RULE.finding(package.name, expected=expected, actual=actual, hint="apk fix --depends")
     for wanted in inspection.target.world:
         if not packages.satisfy(wanted):
-            actual = "asked for in /etc/apk/world, and not so"
-            yield RULE.finding(str(wanted), expected="met", actual=actual, hint="apk fix, or apk del")
+            expected = f"{'absent' if wanted.conflict else 'installed'}, as /etc/apk/world says"
+            actual = _there(packages, wanted)
+            yield RULE.finding(str(wanted), expected=expected, actual=actual, hint="apk fix, or apk del")
     for path in inspection.entries:
         if path.endswith(_UNMERGED):
             expected, hint = "merged configuration", f"merge it into {path.removesuffix(_UNMERGED)}, or delete it"
             yield RULE.finding(path, expected=expected, actual="a package's newer one beside it", hint=hint)
+
+
+def _there(packages: Packages, wanted: Constraint) -> str:
+    """Return what is there of the name in *wanted*."""
+    return ", ".join(str(provider.package) for provider in packages.providers(wanted.name)) or "nothing"
 
 
 RULE = Rule(

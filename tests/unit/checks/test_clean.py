@@ -153,11 +153,12 @@ CASES = [
     Case(
         rule="apk-state",
         id="broken",
-        layer=added(package("tool", "f:fs", "D:libfoo>=2"), world="tool") | {"etc/motd.apk-new": "hello"},
+        layer=added(package("tool", "f:fs", "D:libfoo>=2"), package("libfoo"), world="tool libfoo")
+        | {"etc/motd.apk-new": "hello"},
         found=[
             "tool: expected wholly installed, found apk failed with its files (apk fix tool)",
             "tool: expected wholly installed, found apk failed with a script of it (apk fix tool)",
-            "tool: expected what it needs, found libfoo>=2, which is not so (apk fix --depends)",
+            "tool: expected libfoo>=2, which it needs, found libfoo-1.0-r0 (apk fix --depends)",
             (
                 "/etc/motd.apk-new: expected merged configuration, found a package's newer one beside it "
                 "(merge it into /etc/motd, or delete it)"
@@ -169,8 +170,8 @@ CASES = [
         id="world-not-met",
         layer={"etc/apk/world": "baselayout busybox curl !musl"},
         found=[
-            "curl: expected met, found asked for in /etc/apk/world, and not so (apk fix, or apk del)",
-            "!musl: expected met, found asked for in /etc/apk/world, and not so (apk fix, or apk del)",
+            "curl: expected installed, as /etc/apk/world says, found nothing (apk fix, or apk del)",
+            "!musl: expected absent, as /etc/apk/world says, found musl-1.2.6-r2 (apk fix, or apk del)",
         ],
     ),
     Case(
