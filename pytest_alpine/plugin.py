@@ -11,7 +11,7 @@ from pytest_alpine import fixtures as _fixtures
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.items import cell_of
 from pytest_alpine.options import add_options, read_settings
-from pytest_alpine.problems import without_causes
+from pytest_alpine.problems import shown_alone
 from pytest_alpine.session import KEPT, AlpineSession, alpine_key
 from pytest_alpine.workers import Role
 
@@ -145,7 +145,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note in the report which cell it is of, and in that of a failure what its containers did."""
     if call.excinfo is not None and not item.config.getoption("fulltrace", False):
-        without_causes(call.excinfo.value)
+        shown_alone(call.excinfo.value)
     report = yield
     cell = cell_of(item)
     if cell is not None:

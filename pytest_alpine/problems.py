@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -11,9 +11,13 @@ from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFoun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from pytest_alpine.matrix import Cell
     from pytest_alpine.options import Settings
+
+_RUNNERS: Final = ("_pytest", "pluggy")
+_BETWEEN: Final = ("functools", "contextlib")  # cached properties and context managers, between a test and us
 
 
 @contextmanager
@@ -31,11 +35,31 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
         _end(str(error) if named else f"{cell}: {error}", skip=False)
 
 
-def without_causes(error: BaseException) -> None:
-    """Let a report show one of our errors alone: its message tells what its causes, of other libraries, mean."""
+def shown_alone(error: BaseException) -> None:
+    """Let a report show one of our errors alone, at the line that met it.
+
+    Its message tells what its causes, of other libraries, and our own lines below would mean.
+    """
     if isinstance(error, AlpineError):
         error.__cause__ = None
         error.__suppress_context__ = True
+        _end_before_ours(error.__traceback__)
+
+
+def _end_before_ours(traceback: TracebackType | None) -> None:
+    caller = None
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__"))
+        top = module.partition(".")[0]
+        if top == __package__:
+            if caller is not None:
+                caller.tb_next = None
+            return
+        if top in _RUNNERS:  # below them stands the test, or a fixture of ours, which none but its own lines explain
+            caller = None
+        elif module not in _BETWEEN:
+            caller = traceback
+        traceback = traceback.tb_next
 
 
 def _end(message: str, *, skip: bool) -> None:

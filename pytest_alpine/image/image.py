@@ -38,7 +38,7 @@ class Size:
     """The regular files of the flattened tree, a hard link counted once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Image(Facts):
     """A read-only view of one image for one platform; all but source and store is derived."""
 
@@ -111,3 +111,7 @@ class Image(Facts):
     def __str__(self) -> str:
         digest = self.digest or self.id
         return f"{self.reference} ({self.platform}, {digest[:19]})"
+
+    def __repr__(self) -> str:
+        # Without its digests: to know them may mean to read a layer.
+        return f"<image {self.reference} ({self.platform})>"

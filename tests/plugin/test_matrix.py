@@ -179,3 +179,20 @@ def test_broken_images_fail_with_one_message(pytester: pytest.Pytester, layout: 
     result = pytester.runpytest_subprocess("--alpine-image=oci:layout", "--alpine-tag=1.0")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E *oci:layout:1.0*"])
+
+
+def test_what_is_wrong_with_an_image_is_shown_at_the_line_that_met_it(
+    pytester: pytest.Pytester, layout: Path, xdist_args: tuple[str, ...]
+) -> None:
+    for blob in layout.glob("blobs/sha256/*"):
+        if blob.read_bytes().startswith(b"\x1f\x8b"):
+            blob.write_bytes(blob.read_bytes()[:-1])
+    pytester.makepyfile(USES_IMAGE)
+    args = ("--alpine-image=oci:layout", "--alpine-tag=1.0", "--alpine-platform=amd64", *xdist_args)
+    result = pytester.runpytest_subprocess(*args)
+    result.assert_outcomes(failed=1)
+    places = [line for line in result.outlines if line.endswith(": MalformedImage")]
+    assert len(places) == 1, "one clear error, without our own lines"
+    result.stdout.fnmatch_lines(["alpine_image = <image oci:layout:1.0 (linux/amd64)>*", places[0]])
+    assert places[0].startswith("test_what_is_wrong")
+    assert "functools.py" in pytester.runpytest_subprocess("--full-trace", *args).stdout.str()
