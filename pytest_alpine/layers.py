@@ -83,13 +83,15 @@ def read_changeset(path: Path, where: str) -> Changeset:
     return Changeset(added=tuple(added), removed=frozenset(removed), opaque=frozenset(opaque))
 
 
-def flatten(changesets: Sequence[Changeset]) -> dict[str, Entry]:
+def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[str, Entry]:
     """Stack *changesets*, base first, into one tree: absolute paths and their entries.
+
+    Messages call the layers by their *names*, else by their numbers.
 
     Raises:
         MalformedImage: a hard link to nothing, or an entry below something that is no directory.
     """
-    tree = Tree()
+    tree = Tree(names)
     for number, changeset in enumerate(changesets):
         # Whiteouts bind lower layers only, wherever they stand in the tar (layer.md, "Whiteouts").
         if changeset.removed or changeset.opaque:

@@ -12,7 +12,7 @@ from pytest_alpine.errors import FileNotInImage, MalformedImage
 from pytest_alpine.rootfs import Entry, follow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 # Bytes in the paths of directories that layers place files in and do not bring. Few are honest ones; a name of a few
@@ -23,7 +23,9 @@ _MAX_IMPLIED: Final = 64 << 20
 class Tree:
     """Entries by their absolute path. Whatever layers do, it costs time in proportion to their size."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        """Hold the root alone; *names* are what messages call the layers, by their numbers."""
+        self._names = names
         self.entries = {"/": Entry(path="/", kind="directory", mode=0o755)}
         self._below: dict[str, set[str]] = {}
         self._implied = 0
@@ -69,7 +71,7 @@ class Tree:
         """
         found = self._find(target, last=False)
         if found is None or found.kind == "directory":
-            raise MalformedImage(f"layer {layer}: hard link {path!r} to {target!r}, which is not in the image")
+            raise MalformedImage(f"{self._called(layer)}: hard link {path!r} to {target!r}, which is not in the image")
         directory, _, name = path.rpartition("/")
         self._put(directory or "/", name, found, layer, brought_by=found.layer)
 
@@ -115,15 +117,18 @@ class Tree:
                 self._implied += len(place)
                 if self._implied > _MAX_IMPLIED:
                     raise MalformedImage(
-                        f"layer {layer}: too many directories that it does not bring, in {place!r:.80}"
+                        f"{self._called(layer)}: too many directories that it does not bring, in {place!r:.80}"
                     )
                 found = Entry(path=place, kind="directory", mode=0o755, layer=layer)
                 self._set(here, found)
             end = self._find(place, last=True) if found.kind == "symlink" else found
             if end is None or end.kind != "directory":
-                raise MalformedImage(f"layer {layer}: {place!r} is a {found.kind}, yet files are placed in it")
+                raise MalformedImage(f"{self._called(layer)}: {place!r} is a {found.kind}, yet files are placed in it")
             here = end.path
         return here
+
+    def _called(self, layer: int) -> str:
+        return self._names[layer] if self._names else f"layer {layer}"
 
 
 def _parent(path: str) -> str:

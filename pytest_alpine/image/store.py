@@ -153,7 +153,8 @@ class Store:
             if found is not None:
                 return found
         stored = [self.layer(layer) for layer in layers]
-        tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored])
+        names = [layer.where for layer in layers]
+        tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored], names)
         with suppress(StoreError):  # it can be made again at any time
             self._write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
         return tree

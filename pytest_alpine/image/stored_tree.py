@@ -77,13 +77,13 @@ def chain_id(diff_ids: Sequence[str]) -> str:
     return reduce(lambda below, diff_id: digest_of(f"{below} {diff_id}".encode()), diff_ids)
 
 
-def stack(changesets: Sequence[Changeset], tars: Sequence[Path]) -> StoredTree:
-    """Return what *changesets*, base first, add up to; *tars* are their layers.
+def stack(changesets: Sequence[Changeset], tars: Sequence[Path], names: Sequence[str]) -> StoredTree:
+    """Return what *changesets*, base first, add up to; *tars* are their layers, *names* what messages call these.
 
     Raises:
         MalformedImage: a hard link to nothing, or an entry below something that is no directory.
     """
-    entries = flatten(changesets)
+    entries = flatten(changesets, names)
     return StoredTree(
         entries=entries,
         tars=tuple(tars),

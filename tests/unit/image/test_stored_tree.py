@@ -127,7 +127,7 @@ def test_tree_is_of_no_use_without_its_layers(store: Store) -> None:
 
 def test_tree_that_cannot_be(store: Store) -> None:
     layers = Source().layers(layer_tar({"etc": "a file"}), layer_tar({"a": HardLink("nowhere")}))
-    with pytest.raises(MalformedImage):
+    with pytest.raises(MalformedImage, match=r"^app:1, layer: hard link '/a' to '/nowhere', which is not in the image"):
         store.tree(layers)
     assert not list(store.root.glob("trees/**/*.json"))
 
