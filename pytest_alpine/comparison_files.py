@@ -27,6 +27,7 @@ _ENGINES: Final = frozenset(
         "/.dockerenv",
         "/etc/hostname",
         "/etc/hosts",
+        "/etc/mtab",
         "/etc/resolv.conf",
         "/run/.containerenv",
         "/run/podman-init",
