@@ -74,9 +74,10 @@ class Finding:
         return f"{self.subject}: expected {self.expected}, found {self.actual}{hint}"
 
 
-def require_none(findings: Sequence[Finding], target: object) -> None:
-    """Raise one AssertionError that tells all *findings* and names *target*; return if there are none."""
+def require_none(findings: Sequence[Finding], target: object, *, most: int | None = None) -> None:
+    """Raise one AssertionError that tells *findings*, at *most* so many, and names *target*; return if there are none."""
     __tracebackhide__ = True
     if findings:
-        lines = [f"{target}:", *(f"  {finding}" for finding in findings)]
-        raise AssertionError("\n".join(lines))
+        left = len(findings) - len(findings[:most])
+        more = [f"  and {left} more of the kind (find_{findings[0].check} returns all)"] if left else []
+        raise AssertionError("\n".join([f"{target}:", *(f"  {finding}" for finding in findings[:most]), *more]))

@@ -53,3 +53,12 @@ def test_what_is_not_musl(build: Build, changes: Mapping[str, Node | None], prob
     assert list(map(str, find_musl(image))) == problems
     if not problems:
         assert_musl(image)
+
+
+def test_a_glibc_system_does_not_bury_what_matters(build: Build) -> None:
+    image = build({f"srv/{number}": APP for number in range(30)})
+    assert len(find_musl(image)) == 30
+    with pytest.raises(AssertionError) as caught:
+        assert_musl(image)
+    lines = str(caught.value).splitlines()
+    assert (len(lines), lines[-1]) == (22, "  and 10 more of the kind (find_musl returns all)")
