@@ -75,7 +75,7 @@ class Finding:
 
 
 def require_none(findings: Sequence[Finding], target: object, *, most: int | None = None) -> None:
-    """Raise one AssertionError that tells *findings*, at *most* so many, and names *target*; return if there are none."""
+    """Raise one AssertionError that names *target* and tells *findings*, *most* of them at most; return if none."""
     __tracebackhide__ = True
     if findings:
         left = len(findings) - len(findings[:most])
