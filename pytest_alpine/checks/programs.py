@@ -80,11 +80,12 @@ class _Linking:
             covered.update(loaded.objects)
             yield from self._loaded(binary, loaded)
             yield from self._glibc(loaded.objects, compatible=rules == "gcompat")
-        # Where there is a real glibc, libraries may be for its programs.
-        compatible = self._view.libc.gcompat or self._view.libc.of_kind("glibc") is not None
+        # A glibc beside musl loads what was built for it, and looks elsewhere.
+        glibc = self._view.libc.of_kind("glibc") is not None
+        libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
         for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
             yield from self._loaded(binary, loaded)
-            yield from self._glibc(loaded.objects, compatible=compatible)
+            yield from self._glibc(loaded.objects, compatible=glibc or self._view.libc.gcompat)
 
     def _elf_at(self, path: str) -> ElfFile | None:
         binary = self._by_path.get(path)

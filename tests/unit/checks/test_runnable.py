@@ -211,6 +211,7 @@ GCOMPAT: dict[str, Node] = {
                 GLIBC[1:]: File(glibc_loader(), mode=0o755),
                 "srv/app": program(interpreter=GLIBC, needed=("libresolv.so.2",), versions=VERSIONS),
                 "lib/libresolv.so.2": library(versions=VERSIONS),
+                "lib/x86_64-linux-gnu/liba.so.1": library(needed=("libb.so.1", GLIBC[5:]), versions=VERSIONS),
             },
             {},
         ),
