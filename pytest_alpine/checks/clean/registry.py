@@ -78,18 +78,18 @@ def chosen(rules: str | Rule | Iterable[str | Rule]) -> tuple[Rule, ...]:
     return tuple(found.values())
 
 
-def check_name(name: str, known: Iterable[Rule]) -> None:
-    """Raise unless *name* is that of a rule among the registered and *known* ones.
+def check_name(name: str, known: Iterable[Rule], sets: Iterable[str] = ()) -> None:
+    """Raise unless *name* is that of a rule among the registered and *known* ones; *sets* could have been meant too.
 
     Raises:
         InvalidRule: there is no such rule; the message lists those that there are.
     """
-    names = [rule.name for rule in (*RULES, *known)]
+    names = dict.fromkeys(rule.name for rule in (*RULES, *known))
     if name not in names:
-        raise InvalidRule(f"unknown rule: {name!r} (expected one of {', '.join(dict.fromkeys(names))})")
+        raise InvalidRule(f"unknown rule: {name!r} (expected one of {', '.join([*sets, *names])})")
 
 
 def _named(word: str) -> list[Rule]:
     if word not in SETS:
-        check_name(word, ())
+        check_name(word, (), sets=sorted(SETS))
     return [rule for rule in RULES if rule.name == word or word in rule.sets]

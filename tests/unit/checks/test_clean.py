@@ -537,7 +537,7 @@ def test_a_rule_broken_often_is_told_in_short(tmp_path: Path) -> None:
 
 def test_names_are_checked(tmp_path: Path) -> None:
     good = built(tmp_path, GOOD)
-    with pytest.raises(InvalidRule, match="unknown rule: 'setuids' \\(expected one of apk-cache, tool-caches, "):
+    with pytest.raises(InvalidRule, match="unknown rule: 'setuids' \\(expected one of application, base, apk-cache, "):
         assert_clean(good, ["base", "setuids"])
     with pytest.raises(InvalidRule, match="unknown rule: '/bin/su' "):
         assert_clean(good, except_="/bin/su")
