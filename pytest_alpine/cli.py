@@ -135,7 +135,14 @@ def _compare(options: argparse.Namespace) -> int:
 
     code = _OK
     to = _parsed(options.to)
-    for platform in _platforms(options, options.old):
+    olds = _platforms(options, options.old)
+    news = _platforms(options, options.new) if to is None else olds
+    for platform in dict.fromkeys([*olds, *news]):
+        missing = [image for image, there in ((options.old, olds), (options.new, news)) if platform not in there]
+        if missing:
+            print(f"{missing[0]} is not published for {platform}")
+            code = _FOUND
+            continue
         comparison = compare(_open(options, options.old, platform), _open(options, options.new, to or platform))
         print(comparison)
         code = _FOUND if comparison else code

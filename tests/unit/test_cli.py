@@ -125,6 +125,13 @@ def test_compare(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...],
     assert line in told(capsys, "compare", *arguments, code=code).splitlines()
 
 
+def test_compare_where_a_platform_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    for images in (("oci:both:1", "oci:good:1"), ("oci:good:1", "oci:both:1")):
+        out = told(capsys, "compare", *images, "--platform=all", code=1)
+        assert out.count(" -> oci:") == 1
+        assert "\noci:good:1 is not published for linux/arm64\n" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
