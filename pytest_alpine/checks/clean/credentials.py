@@ -53,6 +53,7 @@ _VARIABLE: Final = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PASS|SECRET|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(?:_ID|_KEY)?$",
     re.IGNORECASE,
 )
+_NONE: Final = {"", "0", "1", "false", "no", "true", "yes"}
 # "RUN |1 NPM_TOKEN=npm_abc /bin/sh -c npm ci": arguments of the build, before the shell that they were given to.
 _ARGUMENTS: Final = re.compile(r"\|[0-9]+ (.*?)(?: /bin/|$)", re.DOTALL)
 _ARGUMENT: Final = re.compile(r"(?:^|\s)(\w+)=(\S+)")
@@ -76,8 +77,8 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
             if pattern.search(inspection.text(path) or ""):
                 yield RULE.finding(path, expected="no credentials", actual="some", hint=hint)
     for subject, value in _variables(inspection.image.config).items():
-        # A path says where the secret will be; anything else is the secret.
-        if value and not value.startswith("/") and _VARIABLE.search(subject.partition(" ")[2]):
+        # A path says where the secret will be, and ALLOW_EMPTY_PASSWORD=yes is none; anything else is the secret.
+        if value.lower() not in _NONE and not value.startswith("/") and _VARIABLE.search(subject.partition(" ")[2]):
             actual = f"a value of {len(value)} characters"
             yield RULE.finding(subject, expected="no value in the image", actual=actual, hint=hint)
     for line in (inspection.text(REPOSITORIES) or "").splitlines():
