@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
@@ -12,7 +13,7 @@ from pytest_alpine.engine.select import ENGINES
 from pytest_alpine.errors import AlpineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from pytest_alpine.platforms import Platform
@@ -157,8 +158,18 @@ def _check_declarations(settings: Settings) -> None:
             )
 
 
+def read_markers(markers: Iterable[pytest.Mark]) -> Declaration | None:
+    """Return what a test's *markers* declare, the closest first: its own, its class's, its module's; None for none.
+
+    Raises:
+        AlpineError: see ``read_marker``.
+    """
+    declared = [read_marker(marker) for marker in markers]
+    return reduce(Declaration.over, declared) if declared else None
+
+
 def read_marker(marker: pytest.Mark) -> Declaration:
-    """Return what a test's *marker* declares.
+    """Return what *marker* declares.
 
     Raises:
         AlpineError: it has an argument that it cannot have; the message names those it can.

@@ -32,6 +32,10 @@ alpine_image = _fixtures.alpine_image
 _PROBLEMS = "alpine_problems"
 _MARKER = "alpine(tags=..., platforms=..., image=...): the test's own matrix of tags and platforms, and its image"
 
+_NO_CELL = pytest.mark.skip(
+    reason="--alpine-tag and --alpine-platform leave no cell of the matrix that its marker declares"
+)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
@@ -104,10 +108,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "alpine_cell" not in metafunc.fixturenames:
         return
     try:
-        cells = metafunc.config.stash[alpine_key].cells(metafunc.definition.get_closest_marker("alpine"))
+        cells = metafunc.config.stash[alpine_key].cells(metafunc.definition.iter_markers("alpine"))
     except AlpineError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
-    params = [pytest.param(cell, id=cell.id) for cell in cells]
+    params = [pytest.param(cell, id=cell.id) for cell in cells] or [pytest.param(None, id="no-cell", marks=_NO_CELL)]
     metafunc.parametrize("alpine_cell", params, indirect=True, scope="session")
 
 

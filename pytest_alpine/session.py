@@ -13,7 +13,7 @@ import pytest
 
 from pytest_alpine.errors import AlpineError, PlatformNotFound
 from pytest_alpine.items import FRESH, SHARED, cell_of, needs_of
-from pytest_alpine.options import read_marker
+from pytest_alpine.options import read_markers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,13 +104,13 @@ class AlpineSession:
 
         return CellContainers(self._start, processes=self._role.processes, whole_cells=self._role.whole_cells)
 
-    def cells(self, marker: pytest.Mark | None) -> tuple[Cell, ...]:
-        """Return the cells of a test that carries *marker*; tests that declare the same share them.
+    def cells(self, markers: Iterable[pytest.Mark]) -> tuple[Cell, ...]:
+        """Return the cells of a test that carries *markers*, the closest first; tests that declare the same share them.
 
         Raises:
-            AlpineError: the marker, the ini file or the command line cannot be read.
+            AlpineError: a marker, the ini file or the command line cannot be read.
         """
-        declared = None if marker is None else read_marker(marker)
+        declared = read_markers(markers)
         if declared not in self._matrices:
             from pytest_alpine.matrix import cells
 

@@ -88,7 +88,29 @@ def test_marked(alpine_image):
     pytester.runpytest_subprocess(*xdist_args).assert_outcomes(passed=2)
     pytester.runpytest_subprocess("--alpine-platform=arm64", *xdist_args).assert_outcomes(passed=1)
     pytester.runpytest_subprocess("--alpine-platform=s390x", *xdist_args).assert_outcomes(skipped=1)
-    pytester.runpytest_subprocess("--alpine-tag=2.0", *xdist_args).assert_outcomes(skipped=1)
+    narrowed = pytester.runpytest_subprocess("--alpine-tag=2.0", "-rs", *xdist_args)
+    narrowed.assert_outcomes(skipped=1)
+    narrowed.stdout.fnmatch_lines(["SKIPPED*: --alpine-tag and --alpine-platform leave no cell of the matrix that *"])
+
+
+def test_a_marker_says_only_what_differs_from_those_around_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+
+pytestmark = pytest.mark.alpine(image="oci:layout", platforms=["amd64", "arm64"])
+
+@pytest.mark.alpine(tags="1.0")
+class TestOne:
+    def test_both(self, alpine_image): ...
+
+    @pytest.mark.alpine(platforms="arm64")
+    def test_arm(self, alpine_image): ...
+"""
+    )
+    result = pytester.runpytest_subprocess("-v")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines_random(["*test_both?1.0-amd64*", "*test_both?1.0-arm64*", "*test_arm?1.0-arm64*"])
 
 
 def test_ini_names_the_matrix(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
