@@ -17,6 +17,7 @@ _TOOL: Final = re.compile(
     r"""
     .+-(?:dev|headers)                                          # what programs are built with
     |(?:gcc|g\+\+|gcc-(?!doc$).+|clang\d*|llvm\d*|tcc|go|rust|cargo|ghc|ldc|gfortran|gnat|zig|nasm|yasm)  # compilers
+    |openjdk\d+(?:-jdk)?|dotnet\d+-sdk                            # those that come with what they run on
     |(?:binutils|build-base|alpine-sdk|abuild|fortify-headers)
     |(?:make|cmake|meson|ninja|samurai|autoconf|automake|libtool|bison|flex|scons|pkgconf|patch|ccache)
     """,

@@ -366,9 +366,9 @@ CASES = [
         rule="build-tools",
         id="gcc-and-dev",
         layer=added(
-            package("gcc"), package("zlib-dev"), package("gcc-doc"), package("makedepend"), world="gcc zlib-dev"
-        )
-        | {"etc/apk/world": "baselayout busybox gcc zlib-dev gcc-doc makedepend"},
+            *map(package, ["gcc", "zlib-dev", "gcc-doc", "makedepend", "openjdk21-jdk", "openjdk21-jre"]),
+            world="gcc zlib-dev gcc-doc makedepend openjdk21-jdk openjdk21-jre",
+        ),
         found=[
             (
                 "gcc: expected not installed, found version 1.0-r0 "
@@ -376,6 +376,10 @@ CASES = [
             ),
             (
                 "zlib-dev: expected not installed, found version 1.0-r0 "
+                "(build in a stage of its own, or apk add --virtual and apk del in one step)"
+            ),
+            (
+                "openjdk21-jdk: expected not installed, found version 1.0-r0 "
                 "(build in a stage of its own, or apk add --virtual and apk del in one step)"
             ),
         ],
