@@ -69,6 +69,7 @@ class ContainerPool(Generic[Key]):
         self._untaken: set[Key] = set()
         self._spare: defaultdict[Key, deque[Future[Container]]] = defaultdict(deque)
         self._stopped: list[Future[None]] = []
+        self._closed = False
 
     def expect(self, needs: Iterable[tuple[Key, bool]]) -> None:
         """Say which containers will be asked for, in order, and whether fresh; the first of them are started at once.
@@ -114,8 +115,11 @@ class ContainerPool(Generic[Key]):
         return future.result()
 
     def stop(self, container: Container) -> None:
-        """Stop a container that was taken, in the background."""
-        self._stopped.append(self._stopping.submit(container.stop))
+        """Stop a container that was taken, in the background; after ``close``, at once."""
+        if self._closed:  # a run that is interrupted ends its fixtures last
+            container.stop()
+        else:
+            self._stopped.append(self._stopping.submit(container.stop))
 
     def release(self, key: Key) -> None:
         """Stop the shared container of *key* in the background, and start the next one in its place."""
@@ -143,6 +147,7 @@ class ContainerPool(Generic[Key]):
         Raises:
             AlpineError: a container could not be stopped.
         """
+        self._closed = True
         self._plan.clear()
         self._starting.shutdown(wait=False, cancel_futures=True)
         for key in list(self._shared):

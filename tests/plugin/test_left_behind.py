@@ -62,16 +62,22 @@ class Run:
         folder.mkdir()
         (folder / "test_waiting.py").write_text(WAITING)
         self._running = folder / "running"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *ARGS, *args],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._said = folder / "said"
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", *ARGS, *args],
+                cwd=folder,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def wait_for_tests(self, number: int) -> None:
         wait_until(lambda: self._running.exists() and self._running.read_text().count("\n") == number)
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
 
     @property
     def pids(self) -> list[str]:
@@ -116,6 +122,7 @@ def test_a_run_that_is_ended(
         wait_until(lambda: not any(map(is_running, ended.pids)))
         if cleans_up:
             assert not ended.containers & there()
+        assert "Traceback" not in ended.said or number == signal.SIGKILL, ended.said
         (tmp_path / "test_next.py").write_text("def test_x(alpine_engine): ...\n")
         subprocess.run([sys.executable, "-m", "pytest", *ARGS, "test_next.py"], cwd=tmp_path, check=True)
         assert not ended.containers & there()

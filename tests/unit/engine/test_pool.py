@@ -175,6 +175,14 @@ def test_closing_waits_for_all_and_drops_what_has_not_begun(log: Log) -> None:
     assert sorted(line.replace("start", "stop") for line in starts) == sorted(set(log.lines) - set(starts))
 
 
+def test_a_container_that_is_given_back_late(log: Log) -> None:
+    pool = ContainerPool(log.start)
+    container = pool.take("a")
+    pool.close()
+    pool.stop(container)
+    assert log.lines == ["start a", "stop a"]
+
+
 def test_what_cannot_be_stopped_is_told_once(log: Log) -> None:
     pool = ContainerPool(log.start)
     pool.get("stuck")
