@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _ITSELF: Final = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 _ORIGIN: Final = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
 _SEPARATOR: Final = re.compile(r"[:\n]+")
-_DEFAULT: Final = ("/lib", "/usr/local/lib", "/usr/lib")
+SYSTEM_PATH: Final = ("/lib", "/usr/local/lib", "/usr/lib")
+"""Where every library is looked for at last, unless ``/etc/ld-musl-ARCH.path`` says otherwise."""
+
 # The loader's buffer for a path that it tries; longer ones are passed over.
 _LONGEST: Final = 2 * 255 + 2
 _LIMIT: Final = 1 << 16
@@ -146,7 +148,7 @@ class MuslLoader:
 
     def _read_path(self, path: str) -> tuple[str, ...]:
         if self.entry_at(path) is None:
-            return _DEFAULT
+            return SYSTEM_PATH
         try:
             text = self.rootfs.read(path, _LIMIT)
         except FileNotInImage:  # a folder: it can be opened, and nothing can be read of it

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.checks.providers import GCOMPAT, for_library, for_loader
-from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, same_machine
-from pytest_alpine.ldso import Loaded, Missing, MuslLoader
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, owner_of, same_machine
+from pytest_alpine.ldso import SYSTEM_PATH, Loaded, Missing, MuslLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +87,7 @@ class _Linking:
         glibc = self._view.libc.of_kind("glibc") is not None
         libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
         for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
-            yield from self._loaded(binary, loaded)
+            yield from self._loaded(binary, replace(loaded, missing=tuple(self._not_private(loaded.missing))))
             yield from self._glibc(loaded.objects, compatible=glibc or self._view.libc.gcompat)
 
     def _elf_at(self, path: str) -> ElfFile | None:
@@ -104,6 +107,26 @@ class _Linking:
             if binary.path not in covered:
                 covered.update(loads[binary.path].objects)
                 yield binary, loads[binary.path]
+
+    def _not_private(self, found: Iterable[Missing]) -> Iterator[Missing]:
+        """Yield what is missing but for what one source package keeps to itself, as Java does its virtual machine.
+
+        Its programs see to it that such a library is found, or loaded before those that need it.
+        """
+        for missing in found:
+            owner = owner_of(self._view.packages, missing.needed_by)
+            if owner is None or (owner.origin or owner.name, missing.name) not in self._private:
+                yield missing
+
+    @cached_property
+    def _private(self) -> set[tuple[str, str]]:
+        """Source package and name of each library that a package has in a folder of its own."""
+        return {
+            (package.origin or package.name, name)
+            for package in self._view.packages.values()
+            for folder, name in (posixpath.split(file.path) for file in package.files)
+            if ".so" in name and folder not in SYSTEM_PATH and self._view.entry(f"{folder}/{name}") is not None
+        }
 
     def _rules(self, interpreter: str) -> Rules:
         """Return whose rules the loader at *interpreter* follows."""

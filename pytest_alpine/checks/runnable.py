@@ -26,7 +26,8 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
     its loader (PT_INTERP) is there, and every library that it needs is found as musl's loader looks for it and is for
     its machine. The interpreter of every executable script is there, behind ``env`` too; but for scripts that packages
     bring as an extra, off PATH, without asking for their interpreter. What was built for glibc needs glibc's loader or
-    gcompat's; where glibc's own is there, the libraries of its programs are not looked for.
+    gcompat's; where glibc's own is there, the libraries of its programs are not looked for. Nor are those that a source
+    package has in a folder of its own, for other libraries of its own: its programs load them, as Java does.
 
     Args:
         target: an image or a running container.

@@ -226,6 +226,24 @@ def test_programs_that_start(build: Build, changes: Mapping[str, Node], config: 
     assert_runnable(build(changes, config=config))
 
 
+def test_libraries_that_a_package_keeps_to_itself(build: Build) -> None:
+    database = (
+        "P:jre-headless\nV:21-r0\no:openjdk21\nF:usr/lib/jvm/lib\nR:libjava.so\nF:usr/lib/jvm/lib/server\nR:libjvm.so\n\n"
+        "P:jre\nV:21-r0\no:openjdk21\nF:usr/lib/jvm/lib\nR:libawt.so\n\n"
+    )
+    files: dict[str, Node] = {
+        "lib/apk/db/installed": database,
+        "usr/lib/jvm/lib/libjava.so": library("libjava.so", needed=("libjvm.so",)),
+        "usr/lib/jvm/lib/libawt.so": library("libawt.so", needed=("libjvm.so", "libjava.so"), runpath="$ORIGIN"),
+        "usr/lib/jvm/lib/server/libjvm.so": library("libjvm.so"),
+    }
+    assert_runnable(build(files))
+    (finding, *_) = find_runnable(build({**files, "opt/libown.so": library("libown.so", needed=("libjvm.so",))}))
+    assert finding.subject == "/opt/libown.so (no package)"
+    broken = {**files, "usr/lib/jvm/lib/server/libjvm.so": None}
+    assert "library libjvm.so" in find_runnable(build(broken))[0].expected
+
+
 def test_libraries_of_a_ring_are_told_once(build: Build) -> None:
     ring = {
         "lib/liba.so": library(needed=("libb.so",)),
