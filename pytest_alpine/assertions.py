@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.budget import find_size
 from pytest_alpine.checks.moment import Moment, at_one_moment, image_of
-from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, named, packages_of
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, as_globs, built_for_glibc, matches, named, packages_of
 from pytest_alpine.findings import Finding, Target, require_none
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pytest_alpine.apk.package import Provider
     from pytest_alpine.engine.base import Container
@@ -51,7 +51,7 @@ def find_installed(target: Target, *constraints: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if finding is not None)
 
 
-def assert_musl(target: Image | Container) -> None:
+def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the C library of *target* is musl, with its loader in place, and nothing there is glibc's.
 
     That is: no loader of glibc beside musl's, and no ELF file that was built for glibc, which is told by the versions
@@ -59,6 +59,8 @@ def assert_musl(target: Image | Container) -> None:
 
     Args:
         target: an image or a running container.
+        foreign: paths of files that are built for glibc on purpose: shell patterns, such as ``*/prebuilds/*``, where
+            ``*`` matches ``/`` too.
 
     Raises:
         AssertionError: no musl loader, another platform's loader, a glibc, or what was built for it; the message
@@ -66,13 +68,13 @@ def assert_musl(target: Image | Container) -> None:
         DatabaseError: the package database is malformed.
     """
     __tracebackhide__ = True
-    require_none(find_musl(target), target, most=_MOST_FILES)
+    require_none(find_musl(target, foreign), target, most=_MOST_FILES)
 
 
-def find_musl(target: Image | Container) -> tuple[Finding, ...]:
+def find_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what speaks against musl in *target*; see ``assert_musl``."""
     with at_one_moment(target) as now:
-        return (*_loaders(now), *_built_for_glibc(now))
+        return (*_loaders(now), *_built_for_glibc(now, as_globs(foreign)))
 
 
 def _loaders(target: Target) -> Iterator[Finding]:
@@ -87,9 +89,10 @@ def _loaders(target: Target) -> Iterator[Finding]:
             yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
 
 
-def _built_for_glibc(target: Image | Moment) -> Iterator[Finding]:
+def _built_for_glibc(target: Image | Moment, foreign: tuple[str, ...]) -> Iterator[Finding]:
     elves = [(binary.path, binary.entry.size, binary.elf) for binary in target.binaries.elves]
     built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
+    built = [found for found in built if not matches(found[1], foreign)]
     if not built:
         return
     packages, hint = packages_of(target), _gcompat(target.libc)

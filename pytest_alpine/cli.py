@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         "--except", dest="except_", metavar="RULE[:GLOB]", action="append", help="what is meant to be so"
     )
     check.add_argument(
+        "--foreign",
+        metavar="GLOB",
+        action="append",
+        help="files for other machines or glibc: '/lib/firmware/*'",
+    )
+    check.add_argument(
         "--secdb", metavar="PLACE", help="security data (folder, file or URL) to look for missing fixes in"
     )
     check.add_argument(
@@ -115,12 +121,19 @@ def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
     from pytest_alpine.checks.platform import find_platform
     from pytest_alpine.checks.runnable import find_runnable
 
-    yield from find_musl(image)
-    yield from find_platform(image)
-    yield from find_runnable(image)
+    foreign = _globs(options.foreign)
+    yield from find_musl(image, foreign)
+    yield from find_platform(image, foreign)
+    yield from find_runnable(image, foreign)
     rules = split_list([options.rules])
-    chosen, excepted = rules[0] if len(rules) == 1 else rules, split_list(options.except_ or ())
+    chosen, excepted = rules[0] if len(rules) == 1 else rules, _globs(options.except_)
     yield from find_clean(image, chosen, excepted, today=options.today)
+
+
+def _globs(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the single globs of *values*, which may hold commas; in a glob there may be spaces."""
+    words = (word.strip() for value in values or () for word in value.split(","))
+    return tuple(filter(None, words))
 
 
 def _sizes(options: argparse.Namespace) -> int:

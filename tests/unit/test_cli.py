@@ -78,8 +78,13 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.startswith("oci:bad:1 (linux/amd64, sha256:")
     assert "\n  platform: /etc/apk/arch: expected x86_64, found x\n" in out
     assert "\n  clean:temporary-files: /tmp/left: " in out
-    excepted = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--except=temporary-files:/tmp/*", code=1)
+    excepted = told(
+        capsys, "check", "oci:bad:1", "--platform=amd64", "--except=temporary-files:/tmp/*,credentials:ENV A", code=1
+    )
     assert "/tmp/left" not in excepted
+    foreign = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--foreign=/bin/*,/usr/local/*", code=1)
+    assert "broken ELF file" in out
+    assert "broken" not in foreign
     named = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--rules=setuid,timezone", code=1)
     assert "/tmp/left" not in named
 

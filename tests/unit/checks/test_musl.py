@@ -55,6 +55,12 @@ def test_what_is_not_musl(build: Build, changes: Mapping[str, Node | None], prob
         assert_musl(image)
 
 
+def test_what_is_for_glibc_on_purpose(build: Build) -> None:
+    image = build({"srv/app/prebuilds/glibc.node": APP, "srv/app/main": APP})
+    assert [finding.subject for finding in find_musl(image, "*/prebuilds/*")] == ["/srv/app/main (no package)"]
+    assert_musl(image, foreign=["*/prebuilds/*", "/srv/app/main"])
+
+
 def test_a_glibc_system_does_not_bury_what_matters(build: Build) -> None:
     image = build({f"srv/{number}": APP for number in range(30)})
     assert len(find_musl(image)) == 30
