@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_alpine.options import Settings
 
 _RUNNERS: Final = ("_pytest", "pluggy")
-_BETWEEN: Final = ("functools", "contextlib")  # cached properties and context managers, between a test and us
+_BETWEEN: Final = ("contextlib", "functools", "testinfra")  # what a test's line goes through to reach ours
 
 
 @contextmanager
@@ -49,15 +49,14 @@ def shown_alone(error: BaseException) -> None:
 def _end_before_ours(traceback: TracebackType | None) -> None:
     caller = None
     while traceback is not None:
-        module = str(traceback.tb_frame.f_globals.get("__name__"))
-        top = module.partition(".")[0]
+        top = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
         if top == __package__:
             if caller is not None:
                 caller.tb_next = None
             return
         if top in _RUNNERS:  # below them stands the test, or a fixture of ours, which none but its own lines explain
             caller = None
-        elif module not in _BETWEEN:
+        elif top not in _BETWEEN:
             caller = traceback
         traceback = traceback.tb_next
 
