@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.providers import for_program
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
 
 # Programs that do nothing but start another one, behind "--" or at once.
 _INITS: Final = {"tini", "tini-static", "dumb-init", "catatonit"}
+_SHELLS: Final = {"sh", "ash", "bash", "dash"}
+# What a line of the shell begins with, where that is no more than a word.
+_FIRST_WORD: Final = re.compile(r"\s*(?:exec\s+)?([\w./+-]+)(?=\s|$)")
+_BUILT_IN: Final = (
+    ". alias bg break builtin case cd chdir command continue declare do echo enable eval exec exit export false fg for "
+    "function getopts hash help history if jobs kill let local printf pwd read readonly return select set shift shopt "
+    "source test time times trap true type typeset ulimit umask unalias unset until wait while"
+)
+_OF_THE_SHELL: Final = frozenset(_BUILT_IN.split())
 _READ_AND_EXECUTE: Final = 0o5
 _EXECUTE: Final = 0o1
 _LIMIT: Final = 1 << 20
@@ -28,16 +38,28 @@ def find_command(view: View) -> Iterator[Finding]:
     config = view.config
     words = [*config.entrypoint, *config.cmd]
     subject = "ENTRYPOINT" if config.entrypoint else "CMD"
+    by_shell = False
     while words:
-        yield from _program(view, f"{subject} {words!r}", words[0])
-        if posixpath.basename(words[0]) not in _INITS:
-            return
-        words = words[words.index("--") + 1 :] if "--" in words else words[1:]
-        if words and words[0].startswith("-"):
-            return
+        yield from _program(view, f"{subject} {words!r}", words[0], by_shell=by_shell)
+        by_shell = posixpath.basename(words[0]) in _SHELLS
+        words = _started_by(words)
 
 
-def _program(view: View, subject: str, name: str) -> Iterator[Finding]:
+def _started_by(words: list[str]) -> list[str]:
+    """Return the command that the one of *words* does nothing but start; nothing where it does more, or who knows.
+
+    >>> _started_by(["tini", "--", "serve"]), _started_by(["/bin/sh", "-c", "exec serve --port 80"])
+    (['serve'], ['serve'])
+    """
+    name = posixpath.basename(words[0])
+    if name in _INITS:
+        rest = words[words.index("--") + 1 :] if "--" in words else words[1:]
+        return [] if rest and rest[0].startswith("-") else rest
+    line = _FIRST_WORD.match(words[2]) if name in _SHELLS and words[1:2] == ["-c"] and words[2:] else None
+    return [line[1]] if line and line[1] not in _OF_THE_SHELL else []
+
+
+def _program(view: View, subject: str, name: str, *, by_shell: bool) -> Iterator[Finding]:
     path = posixpath.join(view.config.working_dir or "/", name) if "/" in name else view.on_path(name)
     problem = "nothing there" if path is None or not name else view.not_executable(path)
     if path is None or problem:
@@ -46,7 +68,8 @@ def _program(view: View, subject: str, name: str) -> Iterator[Finding]:
         yield view.finding(subject, f"a program {name!r}{where}", problem, hint)
         return
     real = view.rootfs.resolve(path)
-    if real not in view.binaries.by_path and real not in view.binaries.script_by_path:
+    # A shell reads itself what the kernel does not know.
+    if not by_shell and real not in view.binaries.by_path and real not in view.binaries.script_by_path:
         hint = "a shell script needs a first line such as '#!/bin/sh'"
         yield view.finding(subject, f"a program at {path}", "a file that is neither ELF nor begins with '#!'", hint)
     closed = _closed(view, real)

@@ -384,6 +384,17 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
             {"Entrypoint": ["/sbin/tini", "-g", "--"], "Cmd": ["gone"]},
             f"ENTRYPOINT ['gone']: expected a program 'gone' on PATH, {PATH}, found nothing there (apk add cmd:gone)",
         ),
+        (
+            {"Cmd": ["/bin/sh", "-c", "exec gone --port 80"]},
+            f"CMD ['gone']: expected a program 'gone' on PATH, {PATH}, found nothing there (apk add cmd:gone)",
+        ),
+        (
+            {"Entrypoint": ["/sbin/tini", "--", "sh", "-c"], "Cmd": ["/srv/plain"]},
+            (
+                "ENTRYPOINT ['/srv/plain']: expected a program '/srv/plain', "
+                "found a file that nobody may execute (mode 644) (chmod a+x /srv/plain)"
+            ),
+        ),
         ({"Entrypoint": [""]}, f"ENTRYPOINT ['']: expected a program '' on PATH, {PATH}, found nothing there"),
     ],
     ids=[
@@ -396,6 +407,8 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
         "one-word",
         "neither",
         "behind-init",
+        "behind-a-shell",
+        "behind-both",
         "empty",
     ],
 )
@@ -419,11 +432,27 @@ def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], 
         {"Entrypoint": ["app"], "WorkingDir": "/srv", "Env": ["PATH=/bin:"]},
         {"Entrypoint": ["tini", "-s", "2"], "Cmd": ["gone"]},
         {"Entrypoint": ["tini", "--", "ldd"]},
+        *(
+            {"Cmd": ["/bin/sh", "-c", line]}
+            for line in (
+                "",
+                "cd /srv && gone",
+                "$APP",
+                "A=b gone",
+                "gone() { :; }; gone",
+                "(gone)",
+                "[ -f x ]",
+                "ldd",
+                "text",
+            )
+        ),
+        {"Cmd": ["/bin/sh", "-l"]},
     ],
-    ids=["none", "path", "on-path", "working-dir", "empty-path-entry", "options-of-init", "behind-init"],
+    ids=str,
 )
 def test_commands_that_start(build: Build, config: Mapping[str, object]) -> None:
-    assert_runnable(build({"sbin/tini": program(), "srv/app": program()}, config=config))
+    files: dict[str, Node] = {"sbin/tini": program(), "srv/app": program(), "bin/text": File(b"echo hi\n", mode=0o755)}
+    assert_runnable(build(files, config=config))
 
 
 USERS: dict[str, Node] = {
