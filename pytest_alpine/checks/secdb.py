@@ -81,7 +81,7 @@ def parse_security_data(
         document = _document(where, data)
         _check_branch(document, where, branch)
         archs = document.get("archs")
-        if arch is not None and isinstance(archs, list) and arch not in archs:
+        if arch is not None and archs and isinstance(archs, list) and arch not in archs:
             others[where] = archs
             continue
         files.append(where)

@@ -156,8 +156,11 @@ def test_files_of_other_architectures_are_left_aside(tmp_path: Path) -> None:
 
 def test_an_architecture_of_which_nothing_is_known_is_not_found_to_be_fine(tmp_path: Path) -> None:
     folder = written(tmp_path, ("v3.24/main.json", secdb(MUSL_FIX, archs=["s390x", "riscv64"])))
+    image = with_packages(tmp_path, *OLD_MUSL)
     with pytest.raises(SecurityDataError, match=r"main.json: no security data for x86_64 \(there: s390x, riscv64\)"):
-        assert_patched(with_packages(tmp_path, *OLD_MUSL), folder)
+        assert_patched(image, folder)
+    written(tmp_path, ("v3.24/main.json", secdb(MUSL_FIX, archs=[])))  # says nothing of architectures
+    assert find_patched(image, folder)
 
 
 @pytest.mark.parametrize(
