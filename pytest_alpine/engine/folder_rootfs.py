@@ -157,7 +157,7 @@ class FolderRootFS:
             if descriptor is None:
                 return None
             state = os.fstat(descriptor)
-            return _entry(path, state, os.readlink("", dir_fd=descriptor) if modes.S_ISLNK(state.st_mode) else "")
+            return _entry(path, state, _target(path, descriptor) if modes.S_ISLNK(state.st_mode) else "")
 
     def _below(self, folder: str, step: int) -> Iterator[Entry]:
         descriptor = self._reopened(step, folder, os.O_RDONLY)
@@ -226,6 +226,13 @@ class FolderRootFS:
             yield
         except OSError as error:
             raise EngineError(f"cannot {doing} in {self._where}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _target(path: str, descriptor: int) -> str:
+    try:
+        return os.readlink("", dir_fd=descriptor)
+    except FileNotFoundError:  # /proc/self, of which only processes of the container have one: its first stands for all
+        return "1" if posixpath.basename(path) == "self" else "1/task/1"
 
 
 def _entry(path: str, state: os.stat_result, target: str) -> Entry | None:

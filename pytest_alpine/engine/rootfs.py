@@ -36,6 +36,7 @@ RunAsRoot = Callable[[str], "CommandResult | None"]
 _PATH: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE: Final = 1 << 20
 _NO_FILE: Final = 65
+_TRUTHS: Final = (0, 1)
 
 KINDS: Final[dict[int, Kind]] = {
     modes.S_IFREG: "file",
@@ -114,10 +115,16 @@ class LiveRootFS:
             return result.stdout_bytes
         if not self.exists(path):
             raise FileNotInImage(f"no such file or directory: {absolute(path)}")
+        if result is not None and result.exit_code == _NO_FILE:
+            raise _no_file(path, self.stat(path))
         return self._read_archived(path, limit)
 
     def exists(self, path: str) -> bool:
         """Whether *path* leads to anything, links followed."""
+        # Archives do not hold what is mounted into the container, such as /proc.
+        result = self._run(f"[ -e {shlex.quote(absolute(path))} ]")
+        if result is not None and result.exit_code in _TRUTHS:
+            return result.exit_code == 0
         if not self._archive.literal_paths and _PATTERN.search(path):
             with self.snapshot() as whole:
                 return whole.exists(path)
@@ -171,7 +178,7 @@ class LiveRootFS:
                 return whole.read(path, limit)
         found = self.stat(path)
         if not found.is_file:
-            raise FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")
+            raise _no_file(path, found)
         with self._archive.open(found.path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # a stream of bytes is enough
             member = tar.next()
             content = tar.extractfile(member) if member is not None else None
@@ -210,6 +217,10 @@ class LiveRootFS:
         except FileNotInImage:
             return None
         return _archived_entry(path, member) if member is not None else None
+
+
+def _no_file(path: str, found: Entry) -> FileNotInImage:
+    return FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")
 
 
 def _prefixes(path: str) -> list[str]:

@@ -137,6 +137,15 @@ class TestFiles:
             container.write("/srv/d", b"")
 
 
+def test_what_is_mounted_is_there_too(container: Container) -> None:
+    for path in ("/dev/null", "/proc/version", "/proc/self/status", "/etc/mtab"):
+        assert container.rootfs.exists(path)
+    assert container.read("/proc/version").startswith(b"Linux version ")
+    assert b" / " in container.read("/etc/mtab")
+    with pytest.raises(FileNotInImage, match="/dev/null is a character device, not a regular file"):
+        container.read("/dev/null")
+
+
 def test_facts_are_those_of_the_image(container: Container) -> None:
     image = container.image
     assert container.packages == image.packages
