@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.testbed import Testbed
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.bed.far import FarEngine
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("beside others")
 
 REQUIRED = frozenset(filter(None, os.environ.get("PYTEST_ALPINE_REQUIRE", "").split(",")))
 PODMANS = 2 if os.geteuid() == 0 else 1  # root brings up a service of its own, too

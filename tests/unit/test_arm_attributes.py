@@ -60,7 +60,7 @@ def test_a_section_that_leads_back_to_itself_is_given_up() -> None:
         read_arm_attributes(bytes(data), "x")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changes=st.lists(st.tuples(st.integers(0, len(V6)), st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_files_raise_nothing_but_errors_of_ours(changes: list[tuple[int, int]]) -> None:
     data = bytearray(V6)

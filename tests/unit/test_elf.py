@@ -189,7 +189,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(seed=st.sampled_from(SEEDS), changes=st.lists(st.tuples(st.integers(0, 700), st.binary(min_size=1, max_size=8))))
 def test_damaged_files_raise_nothing_but_errors_of_ours(seed: bytes, changes: list[tuple[int, bytes]]) -> None:
     data = bytearray(seed)

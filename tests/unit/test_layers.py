@@ -274,7 +274,7 @@ NODES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(layers=st.lists(st.lists(st.tuples(NAMES, NODES), max_size=8), min_size=1, max_size=4))
 def test_whatever_layers_hold_the_tree_is_whole(
     tmp_path_factory: pytest.TempPathFactory, layers: list[list[tuple[str, Node]]]

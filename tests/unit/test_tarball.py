@@ -169,7 +169,7 @@ def test_truncated_archives_are_told(place: int) -> None:
     assert "layer 0: " in message(data[:place])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_archives_raise_nothing_but_errors_of_ours(data: st.DataObject) -> None:
     tar = bytearray(layer_tar({**SOME, "\u00e9" * 120: b"long"}))

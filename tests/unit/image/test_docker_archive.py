@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_alpine.errors import AlpineError, DigestMismatch, ImageNotFound, MalformedImage, PlatformNotFound
 from pytest_alpine.image.docker_archive import open_source, published
@@ -493,9 +493,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-QUIET = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-
-
 def read_or_refused(data: bytes) -> None:
     """Read the archive *data*: it is what it was, or refused with an error of ours."""
     with tempfile.TemporaryDirectory() as folder:
@@ -509,14 +506,12 @@ def read_or_refused(data: bytes) -> None:
         assert (read.id, diff_ids) == (SMALL.config.digest, SMALL.diff_ids)
 
 
-@QUIET
 @given(share=st.floats(0, 1), packed=st.booleans())
 def test_archives_cut_anywhere(whole: bytes, share: float, packed: bool) -> None:
     data = compress(whole) if packed else whole
     read_or_refused(data[: int(share * (len(data) - 1))])
 
 
-@QUIET
 @given(share=st.floats(0, 1), bit=st.integers(0, 7), packed=st.booleans())
 def test_archives_with_a_flipped_bit(whole: bytes, share: float, bit: int, packed: bool) -> None:
     data = bytearray(compress(whole) if packed else whole)

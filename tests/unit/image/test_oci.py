@@ -456,7 +456,7 @@ with tarfile.open(fileobj=ARCHIVE, mode="w") as _tar:
     _tar.addfile(_info, io.BytesIO(_index))
 WHOLE = ARCHIVE.getvalue()
 PACKED = zstandard.ZstdCompressor().compress(WHOLE)
-SLOW = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def read_or_refused(tmp_path: Path, data: bytes) -> None:
@@ -471,19 +471,19 @@ def read_or_refused(tmp_path: Path, data: bytes) -> None:
     assert (read.id, diff_ids) == (SMALL.config.digest, SMALL.diff_ids)
 
 
-@SLOW
+@ONE_FOLDER
 @given(end=st.integers(0, len(WHOLE) - 1))
 def test_archives_cut_anywhere(tmp_path: Path, end: int) -> None:
     read_or_refused(tmp_path, WHOLE[:end])
 
 
-@SLOW
+@ONE_FOLDER
 @given(end=st.integers(0, len(PACKED) - 1))
 def test_compressed_archives_cut_anywhere(tmp_path: Path, end: int) -> None:
     read_or_refused(tmp_path, PACKED[:end])
 
 
-@SLOW
+@ONE_FOLDER
 @given(place=st.integers(0, len(WHOLE) - 1), bit=st.integers(0, 7))
 def test_archives_with_a_flipped_bit(tmp_path: Path, place: int, bit: int) -> None:
     data = bytearray(WHOLE)
