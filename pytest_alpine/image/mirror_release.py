@@ -20,7 +20,7 @@ LATEST: Final = "latest"
 _LATEST_STABLE: Final = "latest-stable"
 _EDGE: Final = "edge"
 
-_BRANCH: Final = re.compile(r"v(?P<number>\d+\.\d+)")
+_BRANCH: Final = re.compile(r"v(?P<number>[0-9]{1,4}\.[0-9]{1,4})")
 # The tags of Docker's official image: 3.20, 3.20.3, 3.17.0_rc1, 3, edge, and 20240923, a snapshot of edge.
 _MAJOR: Final = re.compile(r"\d{1,3}")
 _MINOR: Final = re.compile(r"v?(?P<number>\d+\.\d+)")
@@ -121,7 +121,8 @@ def _newest(mirror: Mirror, major: str) -> Release:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+    # A part of a number that is too long for one is text.
+    return [(int(part), "") if _SIZE.fullmatch(part) else (-1, part) for part in re.split(r"([0-9]+)", text)]
 
 
 def _entry(text: str, where: str) -> dict[str, Any] | None:

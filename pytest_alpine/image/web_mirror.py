@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.store import Store
 
 _KEPT_HEADERS: Final = ("ETag", "Last-Modified", "Content-Length")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _ADVICE: Final = Advice(
     limited="wait, or name another mirror", untrusted="name the authority's certificate in REQUESTS_CA_BUNDLE"
@@ -53,7 +55,7 @@ class WebMirror:
     def size(self, path: str) -> int | None:
         """Return the bytes of the file at *path*, or None where there is none, or the server does not say."""
         length = self._head(path).get("Content-Length", "")
-        return int(length) if length.isdecimal() else None
+        return int(length) if _LENGTH.fullmatch(length) else None
 
     def stamp(self, path: str) -> str | None:
         """Return what the server says of the file's version, or None where it says nothing."""

@@ -376,6 +376,12 @@ def test_retry_after_is_honoured(server: RegistryServer, store: Store, form: str
     assert time.monotonic() - start >= (1.0 if form == "seconds" else 0.5)
 
 
+def test_a_day_that_no_calendar_has_is_passed_over(server: RegistryServer, store: Store) -> None:
+    headers = {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+    server.faults.append(Fault(path="manifests/1.0", status=429, headers=headers))
+    assert pull(server, store) == [TAR]
+
+
 def test_rate_limit_says_what_to_do(server: RegistryServer, store: Store) -> None:
     server.faults.append(Fault(path="manifests/1.0", status=429, headers={"Retry-After": "3600"}))
     with pytest.raises(ImageError) as caught:
