@@ -27,7 +27,7 @@ _LIMIT: Final = 1 << 16
 _ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _ESCAPED_IN_QUOTES: Final = re.compile(r'\\([\\"$`])')
 _ESCAPED: Final = re.compile(r"\\(.)")
-_BRANCH: Final = re.compile(r"\d+\.\d+(?=\.|_|$)")
+_BRANCH: Final = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(?=\.|_|$)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

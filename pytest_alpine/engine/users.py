@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LARGEST: Final = (1 << 31) - 1
+_DIGITS: Final = 20
 
 
 class UnknownUserError(EngineError):
@@ -77,4 +78,5 @@ def _rows(text: str, fields: int) -> Iterator[list[str]]:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and int(text) <= _LARGEST
+    # Python refuses to make a number of more digits than 4,300.
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) <= _LARGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 USERS: Final = "/etc/passwd"
 GROUPS: Final = "/etc/group"
+NUMBER: Final = re.compile(r"[0-9]{1,20}")
+"""The number of a user or group; a longer one is nobody's."""
+_PLACE: Final = 2
 
 
 def rows(inspection: Inspection, path: str) -> Iterator[list[str]]:
@@ -22,9 +26,8 @@ def rows(inspection: Inspection, path: str) -> Iterator[list[str]]:
 
 def ids(inspection: Inspection, path: str) -> dict[str, int]:
     """Return the numbers of the users or groups in the file at *path*, by name; lines without a number are left out."""
-    number = 2
     return {
-        fields[0]: int(fields[number])
+        fields[0]: int(fields[_PLACE])
         for fields in rows(inspection, path)
-        if len(fields) > number and fields[number].isascii() and fields[number].isdigit()
+        if len(fields) > _PLACE and NUMBER.fullmatch(fields[_PLACE])
     }

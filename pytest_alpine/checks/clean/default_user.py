@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.checks.clean.accounts import USERS, ids
+from pytest_alpine.checks.clean.accounts import NUMBER, USERS, ids
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _find(inspection: Inspection) -> Iterator[Finding]:
     user = inspection.image.config.user
     name = user.partition(":")[0]
-    number = int(name) if name.isascii() and name.isdigit() else ids(inspection, USERS).get(name)
+    number = int(name) if NUMBER.fullmatch(name) else ids(inspection, USERS).get(name)
     if name and number:
         return
     actual = f"root ({user or 'no USER is set'})"

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_alpine import Finding, InvalidRule, Rule, assert_clean, find_clean, open_image, published_platforms
+from pytest_alpine import (
+    Finding,
+    InvalidRule,
+    Rule,
+    assert_clean,
+    find_clean,
+    find_runnable,
+    open_image,
+    published_platforms,
+)
 from pytest_alpine.checks.clean.registry import RULES
 from pytest_alpine.errors import DatabaseError
 from pytest_alpine.image.store import Store
@@ -495,6 +504,23 @@ def test_arguments_of_the_build_stand_in_the_history(tmp_path: Path) -> None:
         "ARG NPM_TOKEN: expected no value in the image, found a value of 6 characters "
         "(mount it as a secret of the build, and change it: whoever has the image has it)"
     )
+
+
+@pytest.mark.parametrize("digits", [30, 10_000])
+def test_numbers_that_are_none(digits: int, tmp_path: Path) -> None:
+    number = "9" * digits
+    files: dict[str, Node] = {
+        "etc/passwd": f"{PASSWD}odd:x:{number}:{number}::/:/bin/sh\n",
+        "etc/group": f"{GROUP}odd:x:{number}:odd\n",
+        "etc/alpine-release": f"{number}.{number}.1\n",
+        "etc/os-release": f"ID=alpine\nVERSION_ID={number}.{number}.1\n",
+    }
+    for place, user in enumerate((number, f"odd:{number}", "odd")):
+        odd = built(tmp_path, GOOD | files, config=CONFIG | {"User": user}, name=f"odd-{place}")
+        found = find_clean(odd, "application", today=TODAY)
+        assert [finding.check for finding in found] == ["clean:default-user"]
+        assert found[0].actual == f"{user}, which /etc/passwd does not know"
+        assert find_runnable(odd) == find_runnable(built(tmp_path, GOOD, name="good"))
 
 
 def test_every_rule_has_a_case_and_a_reason() -> None:

@@ -56,6 +56,7 @@ def test_who_it_is(user: str, expected: Identity) -> None:
         ("broken", "there is no user 'broken' in /etc/passwd (expected a name that is there, or a number)"),
         ("-1", "there is no user '-1' in /etc/passwd (expected a name that is there, or a number)"),
         ("2147483648", "there is no user '2147483648' in /etc/passwd (expected a name that is there, or a number)"),
+        ("9" * 5000, f"there is no user '{'9' * 5000}' in /etc/passwd (expected a name that is there, or a number)"),
         ("app:none", "there is no group 'none' in /etc/group (expected one that is there, or a number)"),
     ],
 )
