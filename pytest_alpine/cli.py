@@ -6,6 +6,7 @@ It ends with 0; with 1 where a check finds something or two images differ; with 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -36,6 +37,8 @@ _PULLS: Final = ("missing", "always", "never")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, those of the process when None, and return its exit code."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what this terminal's encoding does not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         found: int = options.run(options)
         sys.stdout.flush()

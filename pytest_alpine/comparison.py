@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_alpine.apk.quoting import visible
 from pytest_alpine.apk.version import Version
 from pytest_alpine.budget import UNOWNED
 from pytest_alpine.checks.moment import at_one_moment, image_of
@@ -57,7 +58,7 @@ class Change:
 
     def __str__(self) -> str:
         size = f" ({_signed(self.size)})" if self.size else ""
-        return f"{self.area} {self.name}: {self.old or 'nothing'} -> {self.new or 'nothing'}{size}"
+        return visible(f"{self.area} {self.name}: {self.old or 'nothing'} -> {self.new or 'nothing'}{size}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +85,7 @@ class Comparison:
         return bool(self.changes)
 
     def __str__(self) -> str:
-        return "\n".join(_table(self))
+        return "\n".join(map(visible, _table(self)))
 
 
 def compare(old: Image | Container, new: Image | Container) -> Comparison:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_alpine.apk.quoting import visible
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,7 +73,7 @@ class Finding:
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.subject}: expected {self.expected}, found {self.actual}{hint}"
+        return visible(f"{self.subject}: expected {self.expected}, found {self.actual}{hint}")
 
 
 def require_none(findings: Sequence[Finding], target: object, *, most: int | None = None) -> None:

@@ -1,10 +1,13 @@
-"""How values stand in messages: quoted, and shortened where they are very long."""
+"""How values stand in messages: quoted, shortened where they are very long, with what terminals obey made visible."""
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import Final
 
+# Control characters, those that turn the direction of writing, and bytes that are no text.
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _QUOTES: Final = reprlib.Repr()
 _QUOTES.maxstring = _QUOTES.maxother = 100
 
@@ -16,3 +19,12 @@ def quoted(value: object) -> str:
     ("'1.2.x'", 100)
     """
     return _QUOTES.repr(value)
+
+
+def visible(text: str) -> str:
+    r"""Return *text* in one line, as an image's file names may have characters that a terminal would obey.
+
+    >>> print(visible("/srv/a\x1b[31m\nb\udcff"))
+    /srv/a\x1b[31m\nb\udcff
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_alpine.apk.quoting import visible
 from pytest_alpine.budget import sizes_by_package
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.sizes import format_size
@@ -86,7 +87,7 @@ def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
     }
     yield f"{facts['reference']} ({facts['platform']})"
     for name, text in rows.items():
-        yield f"  {name:<10}  {facts['problems'].get(name) or text or '-'}"
+        yield visible(f"  {name:<10}  {facts['problems'].get(name) or text or '-'}")
 
 
 def size_lines(image: Image) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -87,6 +88,19 @@ def test_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert "broken" not in foreign
     named = told(capsys, "check", "oci:bad:1", "--platform=amd64", "--rules=setuid,timezone", code=1)
     assert "/tmp/left" not in named
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_odd_names_neither_stop_it_nor_reach_the_terminal(folder: Path, encoding: str) -> None:
+    odd = {"tmp/\udcff\u2603\n\x1b[2J": "x"}
+    built(folder, GOOD, odd, config={"Cmd": ["\x1b[2J\u2603"], "Labels": {"odd": "\ud800"}}, name="odd")
+    for command in (["check", "oci:odd:1"], ["facts", "oci:odd:1"], ["compare", "oci:good:1", "oci:odd:1"]):
+        code = "import sys; from pytest_alpine.cli import main; sys.exit(main())"
+        run = [sys.executable, "-c", code, *command, "--platform=amd64"]
+        done = subprocess.run(run, env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False)
+        assert done.stderr == b""
+        assert b"\\x1b[2J" in done.stdout
+        assert b"\x1b" not in done.stdout
 
 
 def test_check_of_security_data(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
