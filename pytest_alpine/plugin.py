@@ -30,6 +30,8 @@ alpine_host = _fixtures.alpine_host
 alpine_image = _fixtures.alpine_image
 
 _PROBLEMS = "alpine_problems"
+_CRASH = "???"
+"""xdist's word for the phase in which a worker died."""
 _MARKER = "alpine(tags=..., platforms=..., image=...): the test's own matrix of tags and platforms, and its image"
 
 _NO_CELL = pytest.mark.skip(
@@ -174,6 +176,8 @@ class ReportCollector:
     def __init__(self, config: pytest.Config) -> None:
         self._session = config.stash[alpine_key]
         self._cache = getattr(config, "cache", None)
+        self._notes: dict[str, dict[str, dict[str, Any]]] = {}
+        self._crashed: list[str] = []
 
     @cached_property
     def _durations(self) -> Durations:
@@ -189,6 +193,25 @@ class ReportCollector:
             self._durations.add(report.nodeid, report.duration)
             kept = [text for heading, text in report.sections if heading == KEPT]
             self._session.kept.extend(f"{report.nodeid}: {text}" for text in kept)
+            self._notes.setdefault(self._cell(report.nodeid), {})[note["reference"]] = note
+        elif report.when == _CRASH:
+            self._crashed.append(report.nodeid)
+        self._crashed = [nodeid for nodeid in self._crashed if not self._count_crash(nodeid)]
+
+    @staticmethod
+    def _cell(nodeid: str) -> str:
+        from pytest_alpine.dealing import cell_group
+
+        return cell_group(nodeid)
+
+    def _count_crash(self, nodeid: str) -> bool:
+        """Count the test that a worker died of, where another of its cell tells which image that is of."""
+        notes = self._notes.get(self._cell(nodeid), {})
+        if len(notes) != 1:
+            return False
+        (note,) = notes.values()
+        self._session.results.add(note, nodeid, "call", "failed", 0.0)
+        return True
 
     def pytest_sessionfinish(self) -> None:
         """Let the next run know how long the cells took."""

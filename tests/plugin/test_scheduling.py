@@ -41,8 +41,12 @@ def test_x(alpine_cell, number):
 
 @pytest.mark.docker
 @pytest.mark.official
-def test_the_cell_of_a_crashed_worker_is_taken_over_and_its_container_removed(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("deadly", [0, 2])
+def test_the_cell_of_a_crashed_worker_is_taken_over_and_its_container_removed(
+    pytester: pytest.Pytester, deadly: int
+) -> None:
     pytester.makepyfile(
+        f"DEADLY = {deadly}"
         """
 import os, signal
 from pathlib import Path
@@ -52,16 +56,18 @@ import pytest
 def test_x(alpine_container, alpine_cell, number):
     with Path(f"{alpine_cell.platform.architecture}.txt").open("a") as file:
         file.write(f"{number} {os.environ['PYTEST_XDIST_WORKER']} {alpine_container.id}\\n")
-    if alpine_cell.platform.architecture == "386" and number == 2:
+    if alpine_cell.platform.architecture == "386" and number == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
 """
     )
     result = pytester.runpytest_subprocess("-n2", *OFFICIAL, "--alpine-platform=amd64,386")
     result.assert_outcomes(passed=9, failed=1)
-    result.stdout.fnmatch_lines(["worker 'gw*' crashed while running '*test_x?3.20-386-2?'"])
+    result.stdout.fnmatch_lines([f"worker 'gw*' crashed while running '*test_x?3.20-386-{deadly}?'"])
+    result.stdout.re_match_lines([r"3\.20 +5 passed +1 FAILED$", r" .*4 passed$"])
     lines = [line.split() for line in (pytester.path / "386.txt").read_text().splitlines()]
     assert [number for number, _, _ in lines] == ["0", "1", "2", "3", "4"], "the test that crashed is not run again"
-    assert len({worker for _, worker, _ in lines[:3]}) == len({worker for _, worker, _ in lines[3:]}) == 1
+    ran = [{worker for number, worker, _ in lines if (int(number) <= deadly) == before} for before in (True, False)]
+    assert [len(workers) for workers in ran] == [1, 1]
     native = [line.split() for line in (pytester.path / "amd64.txt").read_text().splitlines()]
     there = subprocess.run(["docker", "ps", "-aq", "--no-trunc"], check=True, capture_output=True, text=True).stdout
     assert not {container for _, _, container in lines + native} & set(there.split())
