@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.moment import image_of
+from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.findings import Finding
 from pytest_alpine.sizes import format_size, parse_size
 
@@ -29,7 +30,7 @@ def sizes_by_package(image: Image) -> dict[str, int]:
         if entry.kind != "file" or (entry.layer, entry.offset) in seen:
             continue
         seen.add((entry.layer, entry.offset))
-        package = image.packages.owner(entry.path)
+        package = owner_of(image.packages, entry.path)
         name = package.name if package else UNOWNED
         owners[name] = owners.get(name, 0) + entry.size
     return dict(sorted(owners.items(), key=lambda item: (-item[1], item[0])))

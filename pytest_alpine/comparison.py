@@ -9,6 +9,7 @@ from pytest_alpine.apk.quoting import visible
 from pytest_alpine.apk.version import Version
 from pytest_alpine.budget import UNOWNED
 from pytest_alpine.checks.moment import at_one_moment, image_of
+from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.comparison_files import Side, file_changes
 from pytest_alpine.sizes import format_size
 
@@ -167,7 +168,7 @@ def _package_changes(old: Image | Moment, new: Image | Moment, growth: Mapping[s
 
 def _file_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
     for path, was, now, old_text, new_text in file_changes(before, after):
-        owner = (was and old.packages.owner(was.path)) or (now and new.packages.owner(now.path))
+        owner = (was and owner_of(old.packages, was.path)) or (now and owner_of(new.packages, now.path))
         package = owner.name if owner else ""
         size = (now.size if now else 0) - (was.size if was else 0)
         yield Change(area="file", name=path, old=old_text, new=new_text, size=size, package=package)
@@ -179,7 +180,7 @@ def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: 
         identity = before.identity(was)
         if not was.is_file or not now.is_file or (identity is not None and identity == after.identity(now)):
             continue
-        owners = [side.packages.owner(entry.path) for side, entry in ((old, was), (new, now))]
+        owners = [owner_of(side.packages, entry.path) for side, entry in ((old, was), (new, now))]
         names = {(owner.name, owner.version.text) if owner else None for owner in owners}
         # What one version of a package is built with on two machines is its maker's affair.
         if before.neutral and None not in names and len(names) == 1:
@@ -194,7 +195,7 @@ def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: 
 def _package_sizes(target: Image | Moment, side: Side) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for entry in _files_once(side):
-        owner = target.packages.owner(entry.path)
+        owner = owner_of(target.packages, entry.path)
         name = owner.name if owner else UNOWNED
         sizes[name] = sizes.get(name, 0) + entry.size
     return sizes

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.assertion import findings_at
 from pytest_alpine.checks.moment import at_one_moment, image_of
+from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.comparison import AREAS, Change, Comparison, compare, compare_moments
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.findings import Finding, require_none
@@ -178,7 +179,7 @@ def _gone(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
         for entry in old.rootfs.walk(folder):
             callable_ = entry.executable or (entry.kind == "symlink" and old.rootfs.exists(entry.path))
             if callable_ and not new.rootfs.exists(entry.path):
-                hint = f"of package {owner.name}" if (owner := old.packages.owner(entry.path)) else ""
+                hint = f"of package {owner.name}" if (owner := owner_of(old.packages, entry.path)) else ""
                 yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
 
 

@@ -13,6 +13,7 @@ from pytest_alpine import (
     find_same,
     open_image,
     published_platforms,
+    sizes_by_package,
 )
 from pytest_alpine.image.store import Store
 from tests.support.alpine import CONFIG, DATABASE, GOOD, built, package
@@ -57,6 +58,17 @@ NEW: dict[str, Node] = {
     "srv/link": Symlink("b"),
     "etc/motd": File(b"welcome\n", mode=0o600),
 }
+
+
+def test_packages_own_their_files_where_lib_is_a_link_into_usr(tmp_path: Path) -> None:
+    merged: dict[str, Node] = {
+        f"usr/{path}" if path.startswith(("bin/", "lib/")) else path: node for path, node in GOOD.items()
+    }
+    folders: dict[str, Node] = {"bin": Symlink("usr/bin"), "lib": Symlink("usr/lib")}
+    old = built(tmp_path, merged | folders, name="old")
+    new = built(tmp_path, merged | folders | {"usr/lib/ld-musl-x86_64.so.1": b"a larger musl"}, name="new")
+    assert compare(old, new).by_package == {"musl": 9}
+    assert {"busybox", "musl"} < sizes_by_package(new).keys()
 
 
 def test_all_changes_as_data_and_as_a_table(tmp_path: Path) -> None:
