@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.declaration import Declaration
@@ -29,6 +29,8 @@ class Cell:
     platform: Platform
     declared: bool = field(default=True, compare=False)
     """Whether the platform was named; False where it comes of ``all`` and may turn out not to be published."""
+    row: int = field(default=0, compare=False)
+    """Where its tag stands among those that were declared with it."""
 
     @property
     def tag(self) -> str:
@@ -108,8 +110,8 @@ def _expand(declared: Declaration) -> tuple[Cell, ...]:
     image = declared.image or ""
     return tuple(
         cell
-        for reference in references(image, declared.tags)
-        for cell in _row(reference, declared.platforms or (NATIVE,))
+        for number, reference in enumerate(references(image, declared.tags))
+        for cell in _row(reference, declared.platforms or (NATIVE,), number)
     )
 
 
@@ -131,15 +133,15 @@ def references(image: str, tags: Sequence[str] | None) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(fill_tag(image, tag) for tag in tags))
 
 
-def _row(reference: Reference, words: Sequence[str]) -> Sequence[Cell]:
+def _row(reference: Reference, words: Sequence[str], number: int) -> Sequence[Cell]:
     row: dict[Platform, Cell] = {}
     for word in words:
         if word == ALL:
             for platform in _candidates(reference):
-                row.setdefault(platform, Cell(reference=reference, platform=platform, declared=False))
+                row.setdefault(platform, Cell(reference=reference, platform=platform, declared=False, row=number))
         else:
             platform = _parse_platform(word)
-            row[platform] = replace(row.get(platform) or Cell(reference=reference, platform=platform), declared=True)
+            row[platform] = Cell(reference=reference, platform=platform, row=number)
     return list(row.values())
 
 

@@ -259,6 +259,7 @@ class AlpineSession:
             tag=cell.tag,
             platform=str(cell.platform),
             reference=str(cell.reference),
+            row=cell.row,
             published=cell not in self._unpublished,
             emulated=self._emulated.get(cell),
             digest=image.digest if image else None,

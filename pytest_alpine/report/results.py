@@ -20,6 +20,8 @@ class CellNote:
     tag: str
     platform: str
     reference: str
+    row: int = 0
+    """Where the tag stands among those that were declared with it."""
     published: bool = True
     emulated: bool | None = None
     """None where no container ran."""
@@ -63,19 +65,13 @@ class Results:
     """All cells of a run, row by row, in an order that does not depend on which worker was first."""
 
     def __init__(self, tags: Sequence[str] = ()) -> None:
-        """Collect cells; the rows of *tags* come first, in their order, then others by their first report."""
+        """Collect cells; the rows of *tags* come first, in their order, then others in the order of their own."""
         self._tags = {tag: number for number, tag in enumerate(tags)}
+        self._rows: dict[tuple[str, str], int] = {}
         self._cells: dict[tuple[str, str, str], CellResult] = {}
 
     def __iter__(self) -> Iterator[CellResult]:
-        rows = list(dict.fromkeys((cell.reference, cell.tag) for cell in self._cells.values()))
-        rows.sort(key=lambda row: self._tags.get(row[1], len(self._tags)))
-        return iter(
-            sorted(
-                self._cells.values(),
-                key=lambda cell: (rows.index((cell.reference, cell.tag)), platform_order(cell.platform)),
-            )
-        )
+        return iter(sorted(self._cells.values(), key=self._place))
 
     def __bool__(self) -> bool:
         return bool(self._cells)
@@ -86,6 +82,8 @@ class Results:
         if key not in self._cells:
             self._cells[key] = CellResult(tag=note["tag"], platform=note["platform"], reference=note["reference"])
         cell = self._cells[key]
+        row = key[:2]
+        self._rows[row] = min(note["row"], self._rows.get(row, note["row"]))
         cell.duration += duration
         if (phase == "call" or outcome != "passed") and cell.outcomes.get(test) != "failed":
             cell.outcomes[test] = outcome
@@ -93,6 +91,10 @@ class Results:
             if note[name] is not None:
                 setattr(cell, name, note[name])
         cell.published = cell.published and note["published"]
+
+    def _place(self, cell: CellResult) -> tuple[object, ...]:
+        row = (cell.reference, cell.tag)
+        return self._tags.get(cell.tag, len(self._tags)), self._rows[row], row, platform_order(cell.platform)
 
 
 def platform_order(platform: str) -> int:

@@ -33,14 +33,26 @@ def test_grid() -> None:
 
 def test_rows_and_columns_do_not_depend_on_which_worker_was_first() -> None:
     results = Results(("edge", "3.20"))
-    for tag, platform in (("9", "s390x"), ("3.20", "arm/v7"), ("8", "amd64"), ("edge", "arm64"), ("3.20", "amd64")):
-        results.add(note(tag, f"linux/{platform}"), "a", "call", "passed", 0.1)
+    for tag, platform, row in (
+        ("9", "s390x", 0),
+        ("3.20", "arm/v7", 1),
+        ("8", "amd64", 0),
+        ("edge", "arm64", 0),
+        ("7", "386", 1),
+        ("7", "amd64", 0),
+        ("10", "amd64", 2),
+        ("3.20", "amd64", 0),
+    ):
+        results.add(note(tag, f"linux/{platform}", row=row), "a", "call", "passed", 0.1)
     assert [(cell.tag, cell.platform.removeprefix("linux/")) for cell in results] == [
         ("edge", "arm64"),
         ("3.20", "amd64"),
         ("3.20", "arm/v7"),
-        ("9", "s390x"),
+        ("7", "amd64"),
+        ("7", "386"),
         ("8", "amd64"),
+        ("9", "s390x"),
+        ("10", "amd64"),
     ]
 
 
