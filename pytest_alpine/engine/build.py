@@ -6,6 +6,7 @@ Spec: the Engine API, "Build an image".
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.engine.docker import DockerEngine
@@ -19,7 +20,6 @@ from pytest_alpine.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from pytest_alpine.engine.base import Engine
 
@@ -54,6 +54,8 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
     builder = engine_of(engine, base.platform)
     if not isinstance(builder, DockerEngine):
         raise EngineError(f"the engine {builder.name!r} builds no images (expected docker or podman)")
+    if not Path(context, dockerfile).is_file():
+        raise EngineError(f"cannot build {context} for {base.platform}: no such file: {Path(context, dockerfile)}")
     held = builder.images.ensure(base)
     with closing(builder.connect()) as client:
         base.store.progress(f"building {context} for {base.platform}")

@@ -18,7 +18,7 @@ from docker.errors import NotFound
 from pytest_alpine.engine.build import build_image
 from pytest_alpine.engine.docker import DockerEngine
 from pytest_alpine.engine.hosts import EngineHosts
-from pytest_alpine.errors import EngineUnavailable
+from pytest_alpine.errors import EngineError, EngineUnavailable
 from pytest_alpine.platforms import Platform
 from tests.support.certificates import make_certificates
 from tests.support.far import containers, docker, make_context, reach
@@ -166,6 +166,9 @@ def test_a_build_runs_where_its_platform_does(
 ) -> None:
     (tmp_path / "Dockerfile").write_text("ARG ALPINE_IMAGE\nFROM ${ALPINE_IMAGE}\nCOPY Dockerfile /built\n")
     with closing(EngineHosts(DockerEngine, {NATIVE: host})) as engine:
+        missing = f"cannot build {tmp_path}/none for {NATIVE}: no such file: {tmp_path}/none/Dockerfile"
+        with pytest.raises(EngineError, match=missing):
+            build_image(engine, alpine, tmp_path / "none")
         built = build_image(engine, alpine, tmp_path)
         assert built.rootfs.read("/built").startswith(b"ARG ALPINE_IMAGE")
         try:
