@@ -35,7 +35,8 @@ if TYPE_CHECKING:
         find_regressions,
         find_same,
     )
-    from pytest_alpine.engine.base import CommandResult, Container, Engine
+    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.errors import (
         AlpineError,
         CommandTimeout,
@@ -91,7 +92,8 @@ _HOMES: Final = {
     "checks.secdb": ("SecurityDataError",),
     "comparison": ("Change", "Comparison", "compare"),
     "comparison_checks": ("InvalidIgnore", "assert_no_regression", "assert_same", "find_regressions", "find_same"),
-    "engine.base": ("CommandResult", "Container", "Engine"),
+    "engine.base": ("Container", "Engine"),
+    "engine.result": ("CommandResult",),
     "errors": (
         "AlpineError",
         "CommandTimeout",

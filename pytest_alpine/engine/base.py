@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
-
-from pytest_alpine.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.engine.history import PastCommand
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.image.image import Image
     from pytest_alpine.libc import Libc
     from pytest_alpine.platforms import Platform
@@ -27,46 +24,6 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 60.0
 """Seconds that a command gets where nothing else is said."""
-
-_SHOWN: Final = 400
-_SHOWN_LINES: Final = 10
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class CommandResult:
-    """What a command in a container did."""
-
-    command: str | tuple[str, ...]
-    """A shell line, or the arguments of a program."""
-    exit_code: int
-    """0 to 255; of a process that a signal ended, 128 and the signal's number."""
-    stdout_bytes: bytes
-    stderr_bytes: bytes
-
-    @property
-    def stdout(self) -> str:
-        """Standard output as text; bytes that are no UTF-8 become lone surrogates, so that nothing is lost."""
-        return self.stdout_bytes.decode("utf-8", "surrogateescape")
-
-    @property
-    def stderr(self) -> str:
-        """Standard error as text, like ``stdout``."""
-        return self.stderr_bytes.decode("utf-8", "surrogateescape")
-
-    def check(self) -> CommandResult:
-        """Return this result if the command succeeded.
-
-        Raises:
-            EngineError: its exit code is not 0; the message shows the end of its standard error, or of its output.
-        """
-        if self.exit_code:
-            said = last_lines(self.stderr_bytes) or last_lines(self.stdout_bytes) or "(no output)"
-            raise EngineError(f"command failed with exit code {self.exit_code}: {shown(self.command)}\n{said}")
-        return self
-
-    def __repr__(self) -> str:
-        streams = (f"{name}={_head(text)}" for name, text in (("stdout", self.stdout), ("stderr", self.stderr)))
-        return f"CommandResult(command={self.command!r}, exit_code={self.exit_code}, {', '.join(streams)})"
 
 
 class Container(Protocol):
@@ -266,18 +223,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Stop all containers that this object started, but those that are kept, and let go of the engine."""
         ...
-
-
-def shown(command: str | Sequence[str]) -> str:
-    """Return *command* as messages show it."""
-    return _head(command) if isinstance(command, str) else _head(shlex.join(command))
-
-
-def last_lines(output: bytes) -> str:
-    """Return the end of *output* as messages show it."""
-    text = output[-_SHOWN * 4 :].decode("utf-8", "backslashreplace").rstrip()
-    return "\n".join(text.splitlines()[-_SHOWN_LINES:])
-
-
-def _head(text: str) -> str:
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"

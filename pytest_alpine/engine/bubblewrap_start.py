@@ -9,7 +9,6 @@ import select
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.base import last_lines
 from pytest_alpine.engine.bubblewrap_container import BubblewrapContainer
 from pytest_alpine.engine.bubblewrap_process import Exit, Sandbox, SandboxView
 from pytest_alpine.engine.folder_rootfs import FolderRootFS
@@ -17,6 +16,7 @@ from pytest_alpine.engine.keepalive import BY_SHELL, pause_program
 from pytest_alpine.engine.labels import container_name
 from pytest_alpine.engine.private_folder import OVERLAY, PrivateFolder
 from pytest_alpine.engine.procfs import ProcFS
+from pytest_alpine.engine.result import last_lines
 from pytest_alpine.engine.sandbox import ARGUMENTS, BY_PROGRAM, environment, sandbox_arguments, sandbox_files
 from pytest_alpine.engine.scripts import SHELL
 from pytest_alpine.engine.shell_session import SessionEndedError

@@ -7,8 +7,9 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.base import TIMEOUT, CommandResult, last_lines, shown
+from pytest_alpine.engine.base import TIMEOUT
 from pytest_alpine.engine.lone_command import LoneCommand
+from pytest_alpine.engine.result import CommandResult, last_lines, shown
 from pytest_alpine.engine.scripts import SHELL, check_words, command_script
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
 from pytest_alpine.errors import CommandTimeout, EngineError

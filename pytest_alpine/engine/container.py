@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.engine.base import CommandResult, Container
+    from pytest_alpine.engine.base import Container
     from pytest_alpine.engine.docker_api import Api
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs import RootFS
 

@@ -9,12 +9,12 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.base import last_lines
 from pytest_alpine.engine.container import DockerContainer
 from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
 from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
 from pytest_alpine.engine.labels import container_name, run_labels
+from pytest_alpine.engine.result import last_lines
 from pytest_alpine.engine.scripts import SHELL
 from pytest_alpine.engine.shell_session import SessionEndedError
 from pytest_alpine.engine.start_problem import is_format_error, start_problem

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.base import CommandResult, last_lines, shown
+from pytest_alpine.engine.result import CommandResult, last_lines, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

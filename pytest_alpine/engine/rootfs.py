@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from pytest_alpine.engine.base import CommandResult
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.image.source import ByteStream
     from pytest_alpine.rootfs import RootFS
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.engine.base import TIMEOUT, CommandResult
+from pytest_alpine.engine.base import TIMEOUT
 from pytest_alpine.engine.commands import Commands
 from pytest_alpine.engine.facts import LiveFacts
 from pytest_alpine.engine.history import CommandHistory
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pytest_alpine.engine.history import PastCommand
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.engine.process import Processes
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform

@@ -1,0 +1,67 @@
+"""What a command in a container did, and how messages show it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHOWN: Final = 400
+_SHOWN_LINES: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class CommandResult:
+    """What a command in a container did."""
+
+    command: str | tuple[str, ...]
+    """A shell line, or the arguments of a program."""
+    exit_code: int
+    """0 to 255; of a process that a signal ended, 128 and the signal's number."""
+    stdout_bytes: bytes
+    stderr_bytes: bytes
+
+    @property
+    def stdout(self) -> str:
+        """Standard output as text; bytes that are no UTF-8 become lone surrogates, so that nothing is lost."""
+        return self.stdout_bytes.decode("utf-8", "surrogateescape")
+
+    @property
+    def stderr(self) -> str:
+        """Standard error as text, like ``stdout``."""
+        return self.stderr_bytes.decode("utf-8", "surrogateescape")
+
+    def check(self) -> CommandResult:
+        """Return this result if the command succeeded.
+
+        Raises:
+            EngineError: its exit code is not 0; the message shows the end of its standard error, or of its output.
+        """
+        if self.exit_code:
+            said = last_lines(self.stderr_bytes) or last_lines(self.stdout_bytes) or "(no output)"
+            raise EngineError(f"command failed with exit code {self.exit_code}: {shown(self.command)}\n{said}")
+        return self
+
+    def __repr__(self) -> str:
+        streams = (f"{name}={_head(text)}" for name, text in (("stdout", self.stdout), ("stderr", self.stderr)))
+        return f"CommandResult(command={self.command!r}, exit_code={self.exit_code}, {', '.join(streams)})"
+
+
+def shown(command: str | Sequence[str]) -> str:
+    """Return *command* as messages show it."""
+    return _head(command) if isinstance(command, str) else _head(shlex.join(command))
+
+
+def last_lines(output: bytes) -> str:
+    """Return the end of *output* as messages show it."""
+    text = output[-_SHOWN * 4 :].decode("utf-8", "backslashreplace").rstrip()
+    return "\n".join(text.splitlines()[-_SHOWN_LINES:])
+
+
+def _head(text: str) -> str:
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"
