@@ -76,7 +76,10 @@ def alpine_host(alpine_container: Container) -> Host:
 
 @pytest.fixture(scope="session")
 def alpine_build(alpine_image: Image, alpine_engine: Engine, pytestconfig: pytest.Config) -> Callable[..., Image]:
-    """A function that builds a Dockerfile on the current cell's image; see ``engine.build.build_image``."""
+    """A function that builds a Dockerfile on the current cell's image, which is ``${ALPINE_IMAGE}`` there.
+
+    See ``engine.build.build_image``.
+    """
     session = pytestconfig.stash[alpine_key]
 
     def build(context: str | Path, *, dockerfile: str = "Dockerfile", target: str = "", **args: str) -> Image:

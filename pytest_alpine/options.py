@@ -27,8 +27,14 @@ REPORTS: Final = (".html", ".json", ".md")
 # name, metavar, ini type, help. A leading + marks options that may be repeated and hold commas.
 _OPTIONS: Final = (
     ("image", "REF", "alpine_image", "string", "the image under test, {tag} filled from the matrix (default: alpine)"),
-    ("+tag", "TAG", "alpine_tags", "args", "tags to test (default: latest)"),
-    ("+platform", "P", "alpine_platforms", "args", "platforms to test: native, all, or names (default: native)"),
+    ("+tag", "TAG", "alpine_tags", "args", "tags to test, with commas or repeated (default: latest)"),
+    (
+        "+platform",
+        "P",
+        "alpine_platforms",
+        "args",
+        "platforms to test, likewise: native, all, or names (default: native)",
+    ),
     ("engine", "E", "alpine_engine", "string", f"what runs containers: {', '.join(ENGINES)} (default: auto)"),
     (
         "+engines",
@@ -45,7 +51,7 @@ _OPTIONS: Final = (
         "string",
         "an absent engine, emulator or platform: fail or skip (default: fail)",
     ),
-    ("+report", "FILE", "alpine_reports", "args", "write a report: .json, .html or .md by suffix"),
+    ("+report", "FILE", "alpine_reports", "args", "write a report: .json, .html or .md by suffix; may be repeated"),
     ("sizes", "FILE", "alpine_sizes", "string", "the size ledger to hold images against"),
     ("today", "DATE", "alpine_today", "string", "the day that ends of support are compared with (default: today, UTC)"),
 )
