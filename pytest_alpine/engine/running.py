@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pytest_alpine.engine.history import PastCommand
-    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.engine.process import Processes
+    from pytest_alpine.engine.result import CommandResult
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
     from pytest_alpine.rootfs import RootFS
