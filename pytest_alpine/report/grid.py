@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_alpine.report.results import CellResult
 
 _NOT_PUBLISHED: Final = "-"
-_LEGEND: Final = "~ emulated   - not published   sizes: compressed layers, else files of the root filesystem"
+_LEGEND: Final = "~ emulated   - not published   sizes: compressed layers, * files of the root filesystem"
 
 
 def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
@@ -48,5 +48,8 @@ def _texts(cell: CellResult) -> list[str]:
     mark = "~" if cell.emulated else ""
     counts = (("failed", "FAILED"), ("passed", "passed"), ("skipped", "skipped"))
     texts = [f"{cell.count(outcome)} {word}{mark}" for outcome, word in counts if cell.count(outcome)]  # type: ignore[arg-type]
-    size = cell.compressed if cell.compressed is not None else cell.rootfs
-    return [*texts, *([format_size(size)] if size is not None else [])]
+    if cell.compressed is not None:
+        texts.append(format_size(cell.compressed))
+    elif cell.rootfs is not None:
+        texts.append(f"{format_size(cell.rootfs)}*")
+    return texts

@@ -19,15 +19,16 @@ def test_grid() -> None:
     for test in ("a", "b"):
         results.add(note("1", "linux/s390x", emulated=True, compressed=3_370_000), test, "call", "passed", 0.1)
     results.add(note("1", "linux/amd64", emulated=False), "a", "call", "passed", 0.1)
-    results.add(note("1", "linux/amd64", emulated=False), "b", "call", "failed", 0.1)
+    results.add(note("1", "linux/amd64", emulated=False, rootfs=7_790_000), "b", "call", "failed", 0.1)
     results.add(note("2", "linux/amd64"), "a", "setup", "skipped", 0.1)
     results.add(note("2", "linux/s390x", published=False), "a", "setup", "skipped", 0.1)
     assert list(grid_lines(results)) == [
         "   amd64      s390x",
         "1  1 FAILED   2 passed~",
         "   1 passed   3.37 MB",
+        "   7.79 MB*",
         "2  1 skipped  -",
-        "~ emulated   - not published   sizes: compressed layers, else files of the root filesystem",
+        "~ emulated   - not published   sizes: compressed layers, * files of the root filesystem",
     ]
 
 
