@@ -57,7 +57,8 @@ def _over(image: Image, measure: str, limit: int) -> Finding | None:
     size: int | None = getattr(image.size, measure)
     expected = f"at most {format_size(limit)} ({limit} bytes)"
     if size is None:
-        hint = "the source holds no layer blobs: measure unpacked or rootfs, or read the image from its registry"
+        way_out = "measure unpacked or rootfs, or read the image from its registry, as registry:NAME"
+        hint = f"the source holds no layer blobs: {way_out}"
         return Finding(check="size", subject=measure, expected=expected, actual="no such measure", hint=hint)
     if size <= limit:
         return None
