@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from pytest_alpine.engine.rootfs import ContainerArchive
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404

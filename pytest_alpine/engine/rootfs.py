@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pytest_alpine.engine.result import CommandResult
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
     from pytest_alpine.rootfs import RootFS
 
 RunAsRoot = Callable[[str], "CommandResult | None"]

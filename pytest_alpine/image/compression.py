@@ -14,7 +14,7 @@ from pytest_alpine.errors import MalformedImage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"

@@ -16,10 +16,10 @@ from pytest_alpine.document import parse_json
 from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
 from pytest_alpine.image.docker_client import STILL_UP, Connect, connect
 from pytest_alpine.image.held import Held, SaveStream, inspect, other_platform
+from pytest_alpine.image.layer import Layer
 from pytest_alpine.image.manifest import Descriptor
 from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
 from pytest_alpine.image.save_stream import keep_saved, saved_layer
-from pytest_alpine.image.source import ImageSource, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
+    from pytest_alpine.image.source import ImageSource
     from pytest_alpine.image.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference

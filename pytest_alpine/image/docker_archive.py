@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.errors import ImageNotFound, MalformedImage, PlatformNotFound
 from pytest_alpine.image.document import check_digest, digest_of, field, parse_json
 from pytest_alpine.image.files import Archive, Files, read_document
+from pytest_alpine.image.layer import Layer
 from pytest_alpine.image.layout import (
     INDEX,
     layout_names,
@@ -27,7 +28,7 @@ from pytest_alpine.image.layout import (
     tags_there,
 )
 from pytest_alpine.image.manifest_source import config_diff_ids, config_platform
-from pytest_alpine.image.source import ImageSource, Layer, not_published
+from pytest_alpine.image.source import ImageSource, not_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

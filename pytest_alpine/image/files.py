@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
 
 _PIECE: Final = 1 << 20
 # `docker save` writes a layer once and links to it from wherever else it is used.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import TracebackType
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
 
 
 class Hashing:

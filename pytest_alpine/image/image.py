@@ -18,7 +18,8 @@ from pytest_alpine.layers import LayeredRootFS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.image.source import ImageSource, Layer
+    from pytest_alpine.image.layer import Layer
+    from pytest_alpine.image.source import ImageSource
     from pytest_alpine.image.store import Store, StoredLayer
     from pytest_alpine.image.stored_tree import StoredTree
     from pytest_alpine.platforms import Platform

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_alpine.image.files import Files
+    from pytest_alpine.image.layer import ByteStream
     from pytest_alpine.image.manifest import Descriptor, Manifest
-    from pytest_alpine.image.source import ByteStream
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import MalformedImage, PlatformNotFound
 from pytest_alpine.image.document import checked_digest, field, parse_json
+from pytest_alpine.image.layer import ByteStream, Layer
 from pytest_alpine.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest, parse_manifest
-from pytest_alpine.image.source import ByteStream, ImageSource, Layer, not_published
+from pytest_alpine.image.source import ImageSource, not_published
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

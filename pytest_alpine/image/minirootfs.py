@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import ImageNotFound, PlatformNotFound
+from pytest_alpine.image.layer import Layer
 from pytest_alpine.image.mirror import FolderMirror, Mirror
 from pytest_alpine.image.mirror_release import (
     FLAVOR,
@@ -23,7 +24,7 @@ from pytest_alpine.image.mirror_release import (
     tags_there,
     versions_there,
 )
-from pytest_alpine.image.source import ImageSource, Layer, not_published
+from pytest_alpine.image.source import ImageSource, not_published
 from pytest_alpine.image.store import not_pulled
 from pytest_alpine.platforms import PLATFORMS, Platform
 

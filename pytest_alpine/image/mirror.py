@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
 
 TEXT_LIMIT: Final = 1 << 20
 """Bytes of a release file or listing; no more of it is read."""

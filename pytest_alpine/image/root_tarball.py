@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import AlpineError, ImageNotFound, MalformedImage
+from pytest_alpine.image.layer import Layer
 from pytest_alpine.image.mirror import FolderMirror, Mirror
 from pytest_alpine.image.mirror_release import LATEST, read_sha512
-from pytest_alpine.image.source import Layer
 from pytest_alpine.image.userland import userland_platform
 from pytest_alpine.layers import LayeredRootFS, flatten
 from pytest_alpine.release import read_release

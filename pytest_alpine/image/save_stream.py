@@ -18,14 +18,14 @@ from pytest_alpine.image.compression import decompressed
 from pytest_alpine.image.document import DOCUMENT_LIMIT
 from pytest_alpine.image.hashing import Hashing
 from pytest_alpine.image.incoming import Incoming, incoming_file, store_errors
-from pytest_alpine.image.source import Layer
+from pytest_alpine.image.layer import Layer
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
     from pytest_alpine.image.store import Store
 
 _PIECE: Final = 1 << 20

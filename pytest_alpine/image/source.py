@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_alpine.image.layer import Layer
     from pytest_alpine.image.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
-
-
-class ByteStream(Protocol):
-    """Bytes, read in order."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return at most *size* bytes; none at the end."""
-        ...
-
-
-Opener = Callable[[], AbstractContextManager[ByteStream]]
-"""Opens the bytes anew at every call; whoever opens closes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Layer:
-    """One layer as its source holds it, compressed or not."""
-
-    open: Opener
-    """Opens the layer's bytes as stored. They are checked against the digests while they are read."""
-    where: str
-    """What messages call it, such as ``alpine:3.22, layer 0``."""
-    digest: str | None = None
-    """Digest of the bytes as stored, where the source names one."""
-    diff_id: str | None = None
-    """Digest of the uncompressed tar, where it is known before the bytes are read."""
-    size: int | None = None
-    """Bytes as stored; None where the source holds no layer blobs."""
 
 
 class ImageSource(Protocol):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
-    from pytest_alpine.image.source import Layer
+    from pytest_alpine.image.layer import Layer
 
 Pull = Literal["missing", "always", "never"]
 """When sources use the network: for what the store lacks, to look every tag up anew, or not at all."""

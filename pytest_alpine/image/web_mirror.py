@@ -20,7 +20,7 @@ from pytest_alpine.image.web import Advice, Body, Unreachable, Web, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_alpine.image.source import ByteStream
+    from pytest_alpine.image.layer import ByteStream
     from pytest_alpine.image.store import Store
 
 _KEPT_HEADERS: Final = ("ETag", "Last-Modified", "Content-Length")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_alpine.image.source import Layer
+    from pytest_alpine.image.layer import Layer
 
 CONFIGURATION: Final = "configuration"
 _REFERENCE: Final = Reference.parse("hostile:1")

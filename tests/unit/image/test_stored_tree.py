@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import FileNotInImage, MalformedImage
-from pytest_alpine.image.source import ByteStream, Layer
+from pytest_alpine.image.layer import ByteStream, Layer
 from pytest_alpine.image.store import Store
 from pytest_alpine.image.stored_tree import chain_id
 from pytest_alpine.layers import LayeredRootFS
