@@ -81,8 +81,7 @@ def _program(view: View, subject: str, name: str, *, by_shell: bool) -> Iterator
 
 def _closed(view: View, path: str) -> Entry | None:
     """Return what keeps the image's USER from the program at *path*, which has no links: a folder, or itself."""
-    root = view.rootfs.lstat("/")
-    if root is not None and root.uid:
+    if view.rootfs.stat("/").uid:
         return None  # a sandbox of an ordinary user, to whom all files of the image belong
     try:
         who = find_identity(view.config.user, _text(view, "/etc/passwd"), _text(view, "/etc/group"))
@@ -92,9 +91,7 @@ def _closed(view: View, path: str) -> Entry | None:
     needs = _READ_AND_EXECUTE if path in view.binaries.script_by_path else _EXECUTE
     folders = [path[:end] for end in range(1, len(path)) if path[end] == "/"]
     for place, bits in [*((folder, _EXECUTE) for folder in folders), (path, needs)] if who.uid else []:
-        entry = view.rootfs.lstat(place)
-        if entry is None:
-            continue
+        entry = view.rootfs.stat(place)
         shift = 6 if entry.uid == who.uid else 3 if entry.gid in {who.gid, *who.groups} else 0
         if ~(entry.mode >> shift) & bits:
             return entry

@@ -498,6 +498,11 @@ def test_a_command_that_the_user_may_start(build: Build, user: str, node: Node) 
     assert_runnable(build(USERS | {"srv/run": node}, config={"Cmd": ["/srv/run"], "User": user}))
 
 
+def test_where_all_files_are_an_ordinary_users_their_owners_say_nothing(build: Build) -> None:
+    files: dict[str, Node] = {"./": Directory(uid=1234), "srv/run": File(b"#!/bin/sh\n", mode=0o700, uid=1234)}
+    assert_runnable(build(USERS | files, config={"Cmd": ["/srv/run"], "User": "app"}))
+
+
 def test_foreign_files_and_the_message(build: Build) -> None:
     files: dict[str, Node] = {
         "srv/guest": program("linux/arm64"),
