@@ -51,8 +51,6 @@ class Import:
     name: str
     """The module that is imported, such as ``pytest_alpine.rootfs`` or ``docker.errors``."""
     line: int
-    for_types: bool
-    """Whether it stands below ``if TYPE_CHECKING:``."""
     at_top: bool
     """Whether it runs when the module is loaded."""
 
@@ -90,22 +88,22 @@ def level_of(module: str) -> int | None:
 
 
 def imports(path: Path) -> list[Import]:
-    return list(_imports(tree_of(path), for_types=False, at_top=True))
+    return list(_imports(tree_of(path), at_top=True))
 
 
-def _imports(node: ast.AST, *, for_types: bool, at_top: bool) -> Iterator[Import]:
+def _imports(node: ast.AST, *, at_top: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             for alias in child.names:
-                yield Import(alias.name, child.lineno, for_types, at_top)
+                yield Import(alias.name, child.lineno, at_top)
         elif isinstance(child, ast.ImportFrom):
             assert not child.level, f"relative import in line {child.lineno}"
-            yield from (Import(name, child.lineno, for_types, at_top) for name in _targets(child))
+            yield from (Import(name, child.lineno, at_top) for name in _targets(child))
         elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            yield from _imports(child, for_types=True, at_top=False)
+            yield from _imports(child, at_top=False)
         else:
             function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-            yield from _imports(child, for_types=for_types, at_top=at_top and not function)
+            yield from _imports(child, at_top=at_top and not function)
 
 
 def _targets(node: ast.ImportFrom) -> list[str]:
@@ -142,9 +140,8 @@ def test_imports_go_down(module: str) -> None:
 
 
 def test_no_cycles() -> None:
-    edges = {
-        module: {target for target, item in own(imports(path_of(module))) if not item.for_types} for module in modules()
-    }
+    """Not even of modules that need each other for types alone: they would be one thing in two places."""
+    edges = {module: {target for target, _ in own(imports(path_of(module)))} for module in modules()}
     done: set[str] = set()
 
     def visit(module: str, path: tuple[str, ...]) -> None:
