@@ -149,7 +149,8 @@ def _check_declarations(settings: Settings) -> None:
     from pytest_alpine.matrix import check
     from pytest_alpine.reference import TAG_FIELD, Reference
 
-    for origin, declared in (("the command line", settings.chosen.over(settings.ini)), ("the ini file", settings.ini)):
+    # What the ini file says wrong is not the command line's fault, though it stands in what both say together.
+    for origin, declared in (("the ini file", settings.ini), ("the command line", settings.chosen.over(settings.ini))):
         try:
             check(declared)
         except AlpineError as error:
@@ -184,15 +185,21 @@ def read_marker(marker: pytest.Mark) -> Declaration:
     if marker.args or unknown:
         what = f"unknown argument {min(unknown)!r}" if unknown else "a positional argument"
         raise AlpineError(f"@pytest.mark.alpine: {what} (expected tags=, platforms=, image=)")
-    return Declaration(
-        image=marker.kwargs.get("image"),
-        tags=_several(marker.kwargs.get("tags")),
-        platforms=_several(marker.kwargs.get("platforms")),
-    )
+    image = marker.kwargs.get("image")
+    if not (image is None or isinstance(image, str)):
+        raise AlpineError(f"@pytest.mark.alpine: image={image!r} (expected a text)")
+    return Declaration(image=image, tags=_several(marker, "tags"), platforms=_several(marker, "platforms"))
 
 
-def _several(value: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if value is None else split_list([value] if isinstance(value, str) else value)
+def _several(marker: pytest.Mark, name: str) -> tuple[str, ...] | None:
+    value = marker.kwargs.get(name)
+    if value is None:
+        return None
+    words = [value] if isinstance(value, str) else value
+    # A tag without its quotes is a number: 3.20 would be 3.2.
+    if not isinstance(words, (list, tuple, set, frozenset)) or not all(isinstance(word, str) for word in words):
+        raise AlpineError(f"@pytest.mark.alpine: {name}={value!r} (expected a text in quotes, or a list of texts)")
+    return split_list(words)
 
 
 def _words(values: list[str] | None) -> tuple[str, ...] | None:

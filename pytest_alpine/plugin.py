@@ -112,7 +112,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cells = metafunc.config.stash[alpine_key].cells(metafunc.definition.iter_markers("alpine"))
     except AlpineError as error:
-        raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
+        # Of collectors, this is the error that is shown without a stack.
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from error
     params = [pytest.param(cell, id=cell.id) for cell in cells] or [pytest.param(None, id="no-cell", marks=_NO_CELL)]
     metafunc.parametrize("alpine_cell", params, indirect=True, scope="session")
 

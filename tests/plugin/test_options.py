@@ -50,6 +50,9 @@ def test_wrong_options_name_the_way_out(pytester: pytest.Pytester, args: list[st
         ('platforms="vax"', "unknown architecture: 'vax'"),
         ('tag="1"', "unknown argument 'tag' (expected tags=, platforms=, image=)"),
         ('"3.20"', "a positional argument (expected tags=, platforms=, image=)"),
+        ("tags=3.19", "@pytest.mark.alpine: tags=3.19 (expected a text in quotes, or a list of texts)"),
+        ('tags=["edge", 3.19]', "tags=['edge', 3.19] (expected a text in quotes, or a list of texts)"),
+        ("image=7", "@pytest.mark.alpine: image=7 (expected a text)"),
     ],
 )
 def test_wrong_markers_name_the_test(pytester: pytest.Pytester, marker: str, message: str) -> None:
@@ -57,6 +60,14 @@ def test_wrong_markers_name_the_test(pytester: pytest.Pytester, marker: str, mes
     result = pytester.runpytest_subprocess()
     assert message in result.stdout.str() + result.stderr.str()
     assert "test_x" in result.stdout.str() + result.stderr.str()
+    assert "pluggy" not in result.stdout.str().partition("= ERRORS =")[2], "no stack"
+
+
+def test_a_wrong_ini_file_is_not_the_command_lines_fault(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nalpine_platforms = vax\n")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "pytest-alpine, the ini file: unknown architecture: 'vax'" in result.stderr.str()
 
 
 SUPPORTED = """
