@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.package import Package
     from pytest_alpine.checks.moment import Moment
     from pytest_alpine.image.image import Image
+    from pytest_alpine.release import Release
     from pytest_alpine.rootfs import Entry
 
 TEXT_LIMIT: Final = 1 << 20
@@ -46,6 +47,19 @@ class Inspection:
         """Everything in the tree by its path, without what the kernel shows there."""
         hidden = _KERNEL if self.target is self.image else (*_KERNEL, _DEVICES)
         return {entry.path: entry for entry in self.target.rootfs.walk() if not entry.path.startswith(hidden)}
+
+    @cached_property
+    def release(self) -> Release | None:
+        """What the release files tell; None where there are none."""
+        try:
+            return self.target.release
+        except FileNotInImage:
+            return None
+
+    @property
+    def branch(self) -> str | None:
+        """The branch of Alpine that this is; None where it is no Alpine, or does not say."""
+        return self.release.branch if self.release is not None and self.release.id == "alpine" else None
 
     @cached_property
     def package_files(self) -> tuple[tuple[Package, PackageFile, str], ...]:

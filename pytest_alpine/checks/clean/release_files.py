@@ -1,11 +1,11 @@
-"""The release files tell of one release."""
+"""There are release files, and they tell of one release."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.release import ALPINE_RELEASE
+from pytest_alpine.release import ALPINE_RELEASE, OS_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:
-    release = inspection.target.release
+    release = inspection.release
+    if release is None:
+        yield RULE.finding(
+            OS_RELEASE[0], expected="a release file", actual="nothing there", hint="apk fix alpine-release"
+        )
+        return
     if release.id != "alpine" or release.version is None or release.version == release.version_id:
         return
     expected = f"{release.version_id or 'a version'}, the VERSION_ID of os-release"
@@ -24,7 +29,7 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
 
 RULE = Rule(
     name="release-files",
-    reason="scripts read one release file, scanners the other: they must not disagree",
+    reason="scripts read one release file, scanners the other: both must be there, and not disagree",
     sets=BASE,
     find=_find,
 )

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def _find(inspection: Inspection) -> Iterator[Finding]:
     repositories = [each for each in read_repositories(inspection.target.rootfs) if each.branch]
-    release = inspection.target.release
-    branch = (release.branch or "") if release.id == "alpine" else ""
+    branch = inspection.branch or ""
     if branch and branch != "edge":
         branch = f"v{branch}"
     # A relative of Alpine may well be built on its branches: then they only have to agree.

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:
-    release = inspection.target.release
-    branch = release.branch if release.id == "alpine" else None
+    branch = inspection.branch
     end = end_of_life(branch) if branch else None
     if branch is None or end is None or inspection.today <= end:
         return

@@ -160,6 +160,12 @@ CASES = [
         found=["/etc/alpine-release: expected 3.24.2, the VERSION_ID of os-release, found 3.24.1"],
     ),
     Case(
+        rule="release-files",
+        id="none",
+        above={whiteout("etc/os-release"): b""},
+        found=["/etc/os-release: expected a release file, found nothing there (apk fix alpine-release)"],
+    ),
+    Case(
         rule="apk-state",
         id="broken",
         layer=added(package("tool", "f:fs", "D:libfoo>=2"), package("libfoo"), world="tool libfoo")
