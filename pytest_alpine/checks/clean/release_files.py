@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def _find(inspection: Inspection) -> Iterator[Finding]:
     release = inspection.release
     if release is None:
-        yield RULE.finding(
-            OS_RELEASE[0], expected="a release file", actual="nothing there", hint="apk fix alpine-release"
-        )
+        hint = "apk fix alpine-release"
+        yield RULE.finding(OS_RELEASE[0], expected="a release file", actual="nothing there", hint=hint)
         return
     if release.id != "alpine" or release.version is None or release.version == release.version_id:
         return

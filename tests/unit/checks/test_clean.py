@@ -160,12 +160,6 @@ CASES = [
         found=["/etc/alpine-release: expected 3.24.2, the VERSION_ID of os-release, found 3.24.1"],
     ),
     Case(
-        rule="release-files",
-        id="none",
-        above={whiteout("etc/os-release"): b""},
-        found=["/etc/os-release: expected a release file, found nothing there (apk fix alpine-release)"],
-    ),
-    Case(
         rule="apk-state",
         id="broken",
         layer=added(package("tool", "f:fs", "D:libfoo>=2"), package("libfoo"), world="tool libfoo")
@@ -472,6 +466,16 @@ def test_an_image_breaks_one_rule(case: Case, tmp_path: Path) -> None:
     assert find_clean(broken, case.rule, today=TODAY) == found
     subjects = [f"{case.rule}:{finding.subject.replace('[', '[[]')}" for finding in found]
     assert find_clean(broken, "application", subjects, today=TODAY) == ()
+
+
+def test_no_release_file(tmp_path: Path) -> None:
+    found = find_clean(built(tmp_path, {path: node for path, node in GOOD.items() if path != "etc/os-release"}))
+    assert [(finding.check, str(finding)) for finding in found] == [
+        (
+            "clean:release-files",
+            "/etc/os-release: expected a release file, found nothing there (apk fix alpine-release)",
+        )
+    ]
 
 
 @pytest.mark.parametrize(
