@@ -128,7 +128,7 @@ class DockerStart:
         if program is not BY_SHELL:
             archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
             container.commands.has_shell = archive.exists(SHELL)
-        with docker_errors(f"cannot start container {container.name}"):
+        with docker_errors(_cannot_start(container)):
             self._client.api.start(container.id)
         if container.commands.has_shell:
             container.commands.greet()
@@ -145,7 +145,7 @@ class DockerStart:
 
     def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
         """Return all that is said about the end of *container*, which may take a moment to be."""
-        words = [str(error)]
+        words = [str(error).removeprefix(f"{_cannot_start(container)}: ")]  # who tells of it says so again
         if isinstance(error, SessionEndedError):
             words += [last_lines(error.stdout), last_lines(error.stderr)]
         processes = DockerProcesses(client=self._client, container=container.id)
@@ -154,3 +154,7 @@ class DockerStart:
             time.sleep(0.05)
         words += [why or "", last_lines(container.logs().encode("utf-8", "surrogateescape"))]
         return "; ".join(word for word in words if word)
+
+
+def _cannot_start(container: DockerContainer) -> str:
+    return f"cannot start container {container.name}"
