@@ -93,8 +93,8 @@ class Results:
         cell.published = cell.published and note["published"]
 
     def _place(self, cell: CellResult) -> tuple[object, ...]:
-        row = (cell.reference, cell.tag)
-        return self._tags.get(cell.tag, len(self._tags)), self._rows[row], row, platform_order(cell.platform)
+        row, image = (cell.reference, cell.tag), cell.reference.removesuffix(cell.tag)
+        return self._tags.get(cell.tag, len(self._tags)), image, self._rows[row], row, platform_order(cell.platform)
 
 
 def platform_order(platform: str) -> int:

@@ -64,6 +64,14 @@ def test_two_images_with_one_tag_have_rows_of_their_own() -> None:
     assert [line.split("  ")[0] for line in grid_lines(results)][1:3] == ["acme/app:1", "acme/web:1"]
 
 
+def test_the_tags_of_one_image_stand_together() -> None:
+    results = Results()
+    for row, tag in enumerate(("edge", "3.20")):
+        for image in ("b", "a"):
+            results.add(note(tag, "linux/amd64", reference=f"{image}:{tag}", row=row), "x", "call", "passed", 0.1)
+    assert [cell.reference for cell in results] == ["a:edge", "a:3.20", "b:edge", "b:3.20"]
+
+
 def test_reports_name_what_failed(tmp_path: Path) -> None:
     results = Results()
     results.add(note("1", "linux/amd64"), "test_x.py::test_a[<1>]", "call", "failed", 0.1)
