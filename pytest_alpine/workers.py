@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_alpine.errors import InvalidPlatform
-from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
     import pytest
+
+    from pytest_alpine.platforms import Platform
 
 _NATIVE: Final = "alpine_native"
 _SSH: Final = "alpine_ssh"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Role:
+class Role(NamedTuple):  # made faster than a dataclass: every pytest session on the machine makes it
     """What a process has to know of the others."""
 
     processes: int = 1
@@ -39,6 +38,8 @@ class Role:
         told: dict[str, Any] | None = getattr(config, "workerinput", None)
         if told is None:
             return cls()
+        from pytest_alpine.platforms import Platform
+
         native: str = told.get(_NATIVE, "")
         return cls(
             processes=told["workercount"],
@@ -54,6 +55,8 @@ class Role:
 
 def brief(node: Any) -> None:  # noqa: ANN401 - xdist has no types
     """Tell the worker *node*, which is about to start, what its ``Role`` is."""
+    from pytest_alpine.platforms import Platform
+
     with suppress(InvalidPlatform):  # of a machine that nothing of Alpine is native to
         node.workerinput[_NATIVE] = str(Platform.native())
     if node.gateway.spec.ssh:
