@@ -14,8 +14,8 @@ from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.apk.version import Version
 from pytest_alpine.errors import InvalidConstraint, InvalidVersion
 
-PATTERN: Final = r"!?[^\s!<>=~@][^\s<>=~@]*(?:@[^\s<>=~@]+)?(?:[<>=~]+\S*)?"
-"""A regular expression of whatever has the shape of a constraint."""
+PATTERN: Final = r"!?[^\s!<>=~@][^\s<>=~@]*(?:@[^\s<>=~@]+)?(?:[<>=~]\S*)?"
+"""A regular expression of whatever has the shape of a constraint, and that in one way only: lists are told by it."""
 
 _PARTS: Final = re.compile(
     r"""

@@ -69,6 +69,13 @@ def test_packages_that_bring_each_other_one_by_one() -> None:
         assert len(needed_packages(packages, [Constraint.parse(f"p{COUNT}")])) == COUNT + 1
 
 
+@pytest.mark.parametrize("letter", "Dpir")
+def test_a_list_of_constraints_of_which_the_last_is_none(letter: str) -> None:
+    needs = " ".join(["a>>>>=<<<<b"] * 1000)
+    with in_seconds(1), pytest.raises(DatabaseError, match=f"^installed:3: malformed field: '{letter}:a>>>>="):
+        parse_installed(f"P:x\nV:1\n{letter}:{needs} >\n\n".encode(), "installed")
+
+
 def test_needs_that_are_looked_for_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ldso, "_MAX_PLACES", 200_000)
     needed = tuple(f"{number:x}" for number in range(4000))
