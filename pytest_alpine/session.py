@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib import import_module
 from threading import Lock, RLock
@@ -225,12 +225,14 @@ class AlpineSession:
     def close(self) -> None:
         """Stop all containers and let go of the engine; what goes wrong stands in ``problems`` then."""
         engine, self._engine = self._engine, None
-        for part in (self.__dict__.get("containers"), engine):
-            try:
-                if part is not None:
-                    part.close()
-            except AlpineError as error:
-                self.problems.append(str(error))
+        with suppress(AlpineError):  # what could not be stopped, the engine tries again, and tells
+            if "containers" in self.__dict__:
+                self.containers.close()
+        try:
+            if engine is not None:
+                engine.close()
+        except AlpineError as error:
+            self.problems.append(str(error))
 
     def _kept(self, cell: Cell, container: Container) -> str:
         """Keep *container*; return how to enter and to remove it."""

@@ -45,6 +45,7 @@ class BubblewrapContainer(RunningContainer):
         self._kept = False
         self._stopping = threading.Lock()
         self._stopped = False
+        self._removed = False
 
     @property
     def id(self) -> str:
@@ -113,16 +114,20 @@ class BubblewrapContainer(RunningContainer):
     def stop(self) -> None:
         """Kill the container and remove its files; stopping again does nothing."""
         with self._stopping:
-            if self._stopped:
-                return
-            self._stopped = True
-            self._forget(self)
-            self.commands.close()
-            self._sandbox.kill()
-            with suppress(EngineUnavailable):  # then its mounts are gone, too
-                self._sandbox.link.ask({"do": "end", "pid": self._sandbox.monitor, "folder": str(self._folder.path)})
-            self._sandbox.close()
-            self._folder.remove()
+            if not self._stopped:
+                self._stopped = True
+                self._end()
+            if not self._removed:
+                self._folder.remove()
+                self._removed = True
+                self._forget(self)
+
+    def _end(self) -> None:
+        self.commands.close()
+        self._sandbox.kill()
+        with suppress(EngineUnavailable):  # then its mounts are gone, too
+            self._sandbox.link.ask({"do": "end", "pid": self._sandbox.monitor, "folder": str(self._folder.path)})
+        self._sandbox.close()
 
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         self._sandbox.view.files.write(path, data, mode=mode, uid=uid, gid=gid)

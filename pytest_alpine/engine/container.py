@@ -41,7 +41,7 @@ class DockerContainer(RunningContainer):
         *,
         emulated: bool,
         api: Api,
-        forget: Callable[[DockerContainer], None],
+        forget: Callable[[], None],
     ) -> None:
         super().__init__(name, image, DockerProcesses(client=client, container=container_id), emulated=emulated)
         self._client = client
@@ -126,7 +126,6 @@ class DockerContainer(RunningContainer):
 
     def stop(self) -> None:
         """Kill the container and remove it with its volumes; stopping again does nothing."""
-        self._forget(self)
         self.commands.close()
         try:
             with docker_errors(f"cannot remove container {self._name}"):
@@ -134,6 +133,7 @@ class DockerContainer(RunningContainer):
         except EngineRefusedError as error:
             if error.status not in _GONE:
                 raise
+        self._forget()
 
     def _run_as_root(self, line: str) -> CommandResult | None:
         if not self.commands.has_shell:

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.engine.docker_api import read_api
@@ -20,6 +21,8 @@ from pytest_alpine.image.docker_client import Connect, EngineRefusedError, conne
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_alpine.engine.base import Engine
     from pytest_alpine.engine.container import DockerContainer
     from pytest_alpine.image.image import Image
@@ -60,10 +63,11 @@ class DockerEngine:
             self._client,
             native=self.machines.native.machine,
             api=self.api,
+            remember=self._remember,
             forget=self._forget,
         )
         self._lock = threading.Lock()
-        self._running: set[DockerContainer] = set()
+        self._there: dict[str, Callable[[], object]] = {}
 
     @property
     def name(self) -> str:
@@ -84,10 +88,7 @@ class DockerEngine:
     def start(self, image: Image) -> DockerContainer:
         """Start a container of *image*; see ``Engine.start``."""
         emulated = self.emulated(image.platform)
-        container = self._starter.start(image, self.images.ensure(image), emulated=emulated)
-        with self._lock:
-            self._running.add(container)
-        return container
+        return self._starter.start(image, self.images.ensure(image), emulated=emulated)
 
     def sweep(self) -> list[str]:
         """Remove the containers of runs on this machine that are dead, and return their names."""
@@ -101,11 +102,14 @@ class DockerEngine:
         return removed
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept, and let go of the engine."""
+        """Stop all containers that this object started, but those that are kept, and let go of the engine.
+
+        Those too that could not be stopped before, or of which it is not known whether they were made.
+        """
         with self._lock:
-            running = list(self._running)
+            there = list(self._there.values())
         with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
-            stopped = [threads.submit(container.let_go) for container in running]
+            stopped = [threads.submit(let_go) for let_go in there]
         self._client.close()
         for one in stopped:
             one.result()
@@ -116,9 +120,14 @@ class DockerEngine:
         same_name = self._info.get("Name") == socket.gethostname()
         return (by_socket or same_name) and self._info.get("KernelVersion") == os.uname().release
 
-    def _forget(self, container: DockerContainer) -> None:
+    def _remember(self, name: str, let_go: Callable[[], object] | None = None) -> None:
+        """Note that there may be a container *name*, and what lets go of it; where None, it is removed by its name."""
         with self._lock:
-            self._running.discard(container)
+            self._there[name] = let_go or partial(self._remove, name, name)
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._there.pop(name, None)
 
     def _remove(self, container_id: str, name: str) -> bool:
         """Remove a container; return whether it was there to be removed."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.container import DockerContainer
@@ -54,12 +55,14 @@ class DockerStart:
         *,
         api: Api,
         native: Machine,
-        forget: Callable[[DockerContainer], None],
+        remember: Callable[..., None],
+        forget: Callable[[str], None],
     ) -> None:
         self._client = client
         self._api = api
         self._has_init = api.has_init
         self._native = native
+        self._remember = remember
         self._forget = forget
 
     def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
@@ -91,27 +94,34 @@ class DockerStart:
     def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         api = self._client.api
         name = container_name(image)
-        with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
-            made = api.create_container(
-                held.name,
-                name=name,
-                entrypoint=list(program),
-                command=[],
-                labels=run_labels(),
-                # What the image is made to run does not run, so that nothing can tell how it is.
-                healthcheck={"test": ["NONE"]},
-                host_config=api.create_host_config(init=self._has_init or None),
-                platform=held.platform,
-            )
-        return DockerContainer(
+        self._remember(name)  # an engine that ends may make it, and not tell
+        try:
+            with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
+                made = api.create_container(
+                    held.name,
+                    name=name,
+                    entrypoint=list(program),
+                    command=[],
+                    labels=run_labels(),
+                    # What the image is made to run does not run, so that nothing can tell how it is.
+                    healthcheck={"test": ["NONE"]},
+                    host_config=api.create_host_config(init=self._has_init or None),
+                    platform=held.platform,
+                )
+        except (EngineRefusedError, _NoInitError):
+            self._forget(name)
+            raise
+        container = DockerContainer(
             self._client,
             made["Id"],
             name,
             image,
             emulated=emulated,
             api=self._api,
-            forget=self._forget,
+            forget=partial(self._forget, name),
         )
+        self._remember(name, container.let_go)
+        return container
 
     @contextmanager
     def _init_errors(self) -> Iterator[None]:

@@ -65,7 +65,8 @@ class Run:
         self._said = folder / "said"
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *ARGS, *args],
+                # Shells let what they run in the background ignore Ctrl-C, and so these tests, too.
+                ["env", "--default-signal=INT", sys.executable, "-m", "pytest", *ARGS, *args],
                 cwd=folder,
                 stdout=said,
                 stderr=subprocess.STDOUT,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from docker.errors import ImageNotFound
 
 from pytest_alpine.image.docker_client import connect
 from pytest_alpine.image.store import Store
@@ -43,9 +44,9 @@ def names(engine: DockerClient) -> Iterator[Callable[[], str]]:
         return given[-1]
 
     yield name
-    held = {tag for image in engine.images.list("pytest-alpine-test/*") for tag in image.tags}
-    for tag in held.intersection(given):
-        engine.images.remove(tag, force=True)
+    for tag in given:
+        with suppress(ImageNotFound):  # it was never used, or was removed
+            engine.images.remove(tag, force=True)
 
 
 @pytest.fixture
