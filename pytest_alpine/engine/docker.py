@@ -120,7 +120,7 @@ class DockerEngine:
         same_name = self._info.get("Name") == socket.gethostname()
         return (by_socket or same_name) and self._info.get("KernelVersion") == os.uname().release
 
-    def _remember(self, name: str, let_go: Callable[[], object] | None = None) -> None:
+    def _remember(self, name: str, let_go: Callable[[], object] | None) -> None:
         """Note that there may be a container *name*, and what lets go of it; where None, it is removed by its name."""
         with self._lock:
             self._there[name] = let_go or partial(self._remove, name, name)

@@ -55,7 +55,7 @@ class DockerStart:
         *,
         api: Api,
         native: Machine,
-        remember: Callable[..., None],
+        remember: Callable[[str, Callable[[], object] | None], None],
         forget: Callable[[str], None],
     ) -> None:
         self._client = client
@@ -94,7 +94,7 @@ class DockerStart:
     def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         api = self._client.api
         name = container_name(image)
-        self._remember(name)  # an engine that ends may make it, and not tell
+        self._remember(name, None)  # an engine that ends may make it, and not tell
         try:
             with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
                 made = api.create_container(
