@@ -177,7 +177,6 @@ class ReportCollector:
     def __init__(self, config: pytest.Config) -> None:
         self._session = config.stash[alpine_key]
         self._cache = getattr(config, "cache", None)
-        self._notes: dict[str, dict[str, dict[str, Any]]] = {}
         self._crashed: list[str] = []
 
     @cached_property
@@ -194,30 +193,25 @@ class ReportCollector:
             self._durations.add(report.nodeid, report.duration)
             kept = [text for heading, text in report.sections if heading == KEPT]
             self._session.kept.extend(f"{report.nodeid}: {text}" for text in kept)
-            self._notes.setdefault(self._cell(report.nodeid), {})[note["reference"]] = note
         elif report.when == _CRASH:
             self._crashed.append(report.nodeid)
-        self._crashed = [nodeid for nodeid in self._crashed if not self._count_crash(nodeid)]
 
-    @staticmethod
-    def _cell(nodeid: str) -> str:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Count what workers died of, before reports are written; let the next run know how long the cells took."""
+        if self._session.has_results:
+            for nodeid in self._crashed:
+                self._count_crash(nodeid)
+            self._durations.write(self._cache)
+
+    def _count_crash(self, nodeid: str) -> None:
+        """Count a test that no worker told the cell of, where other tests tell which image its cell is of."""
         from pytest_alpine.dealing import cell_group
 
-        return cell_group(nodeid)
-
-    def _count_crash(self, nodeid: str) -> bool:
-        """Count the test that a worker died of, where another of its cell tells which image that is of."""
-        notes = self._notes.get(self._cell(nodeid), {})
-        if len(notes) != 1:
-            return False
-        (note,) = notes.values()
-        self._session.results.add(note, nodeid, "call", "failed", 0.0)
-        return True
-
-    def pytest_sessionfinish(self) -> None:
-        """Let the next run know how long the cells took."""
-        if self._session.has_results:
-            self._durations.write(self._cache)
+        group = cell_group(nodeid)
+        cells = [cell for cell in self._session.results if group in map(cell_group, cell.outcomes)]
+        if len(cells) == 1:
+            cells[0].outcomes[nodeid] = "failed"
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist may be absent
