@@ -32,9 +32,11 @@ LEFT_OUT = {Platform.parse("loong64")}
 FLAT = 1.2
 TWO_WORKERS = 1.7
 QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:container")
-# Three seconds or so, emulated. What an engine does to start a container, a third of a second of a core, is hidden from
-# a single worker, on the core that it leaves idle: with less work a second one has less to bring.
-BUSY = "i=0; while [ $i -lt 240000 ]; do i=$((i+1)); done"
+BUSY = "i=0; while [ $i -lt {rounds} ]; do i=$((i+1)); done"
+# Three quarters of a second or so, emulated, and three seconds. What an engine does to start a container, a third of a
+# second of a core, is hidden from a single worker, on the core that it leaves idle: the less work there is beside it,
+# the less a second one has to bring.
+WORK = {"light": 60_000, "heavy": 240_000}
 ENGINES = ("docker", "bubblewrap")
 
 TEST = """
@@ -112,13 +114,13 @@ def growth(folder: Path) -> None:
 
 def workers(folder: Path) -> None:
     chosen = cells(folder, emulated_only=True)[:12]
-    for engine in ENGINES:
-        took = []
+    for engine, (name, rounds) in itertools.product(ENGINES, WORK.items()):
+        command, took = BUSY.format(rounds=rounds), []
         for _ in range(ROUNDS):
             words = [(f"-n{number}", f"--alpine-engine={engine}") for number in (0, 2)]
-            alone, two = (measure(folder, chosen, *args, command=BUSY)[0] for args in words)
+            alone, two = (measure(folder, chosen, *args, command=command)[0] for args in words)
             took.append(alone / two)
-            print(f"12 emulated cells at work in {engine}: {alone:.1f} s with -n0, {two:.1f} s with -n2")
+            print(f"12 emulated cells, {name} work in {engine}: {alone:.1f} s with -n0, {two:.1f} s with -n2")
         print(f"    two workers: {verdict(statistics.median(took), TWO_WORKERS, at_most=False)} times as fast")
 
 
