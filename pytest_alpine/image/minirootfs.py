@@ -141,7 +141,7 @@ def _release(mirror: Mirror, reference: Reference, store: Store) -> Release:
 def _mirrored_layer(reference: Reference, platform: Platform, store: Store) -> Layer:
     mirror = _mirror(reference, store)
     release = _release(mirror, reference, store)
-    tarball = find_tarball(mirror, release, platform.apk_arch) if platform in PLATFORMS else None
+    tarball = find_tarball(mirror, release, platform.apk_arch, store) if platform in PLATFORMS else None
     if tarball is None:
         raise _no_tarball(mirror, reference, release, platform, store)
     where = f"{reference} {platform}, {tarball.name}"
@@ -157,16 +157,16 @@ def _published(mirror: Mirror, reference: Reference, release: Release, store: St
     listed = mirror.names(f"{release.branch}/releases") or []
     # A server that lists no folders is asked for each.
     candidates = [platform for platform in PLATFORMS if platform.apk_arch in listed] or PLATFORMS
-    found = tuple(platform for platform in candidates if _has(mirror, release, platform.apk_arch))
+    found = tuple(platform for platform in candidates if _has(mirror, release, platform.apk_arch, store))
     if not found:
         raise _unknown_tag(mirror, reference, store, release)
     return found
 
 
-def _has(mirror: Mirror, release: Release, arch: str) -> bool:
+def _has(mirror: Mirror, release: Release, arch: str, store: Store) -> bool:
     names = mirror.names(f"{release.branch}/releases/{arch}")
     if not names:
-        return find_tarball(mirror, release, arch) is not None
+        return find_tarball(mirror, release, arch, store) is not None
     if release.version is not None:
         return f"{FLAVOR}-{release.version}-{arch}.tar.gz" in names
     return RELEASE_FILE in names and any(name.startswith(f"{FLAVOR}-") for name in names)

@@ -5,14 +5,18 @@ Spec: the layout of Alpine's mirrors, ``BRANCH/releases/ARCH/latest-releases.yam
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import MalformedImage, StoreError
+from pytest_alpine.image.document import digest_of
 
 if TYPE_CHECKING:
     from pytest_alpine.image.mirror import Mirror
+    from pytest_alpine.image.store import Store
 
 FLAVOR: Final = "alpine-minirootfs"
 RELEASE_FILE: Final = "latest-releases.yaml"
@@ -29,6 +33,8 @@ _SNAPSHOT: Final = re.compile(r"\d{8}")
 _FILE: Final = re.compile(r"[\w.+-]+")
 _SIZE: Final = re.compile(r"[0-9]{1,18}")
 _SHA512: Final = re.compile(r"[0-9a-f]{128}")
+# What is used of an entry of a release file.
+_FIELDS: Final = ("file", "sha512", "size", "version")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +76,10 @@ def find_release(mirror: Mirror, tag: str | None) -> Release | None:
     return _newest(mirror, tag) if _MAJOR.fullmatch(tag) else None
 
 
-def find_tarball(mirror: Mirror, release: Release, arch: str) -> Tarball | None:
+def find_tarball(mirror: Mirror, release: Release, arch: str, store: Store) -> Tarball | None:
     """Return the tarball of *release* for *arch*, Alpine's name, or None where the mirror has none.
+
+    The *store* keeps what release files say.
 
     Raises:
         MalformedImage: a release file or checksum breaks its format.
@@ -79,7 +87,7 @@ def find_tarball(mirror: Mirror, release: Release, arch: str) -> Tarball | None:
     folder = f"{release.branch}/releases/{arch}"
     text = mirror.read(f"{folder}/{RELEASE_FILE}")
     if text is not None:
-        entry = _entry(text, mirror.where(f"{folder}/{RELEASE_FILE}"))
+        entry = _kept_entry(text, mirror.where(f"{folder}/{RELEASE_FILE}"), store)
         if entry is not None and (release.version is None or entry.get("version") == release.version):
             return _named(entry, folder, mirror.where(f"{folder}/{RELEASE_FILE}"))
     return None if release.version is None else _older(mirror, f"{folder}/{FLAVOR}-{release.version}-{arch}.tar.gz")
@@ -125,8 +133,24 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if _SIZE.fullmatch(part) else (-1, part) for part in re.split(r"([0-9]+)", text)]
 
 
+def _kept_entry(text: str, where: str, store: Store) -> dict[str, Any] | None:
+    """Return what a release file says of the root filesystem, read by the first run that sees this *text*."""
+    # Loading the YAML library takes longer than finding all images of a suite.
+    name = f"{FLAVOR} in {digest_of(text.encode())}"
+    with suppress(ValueError):  # it was damaged
+        known = json.loads(store.recall(name) or "")
+        if isinstance(known, dict):
+            return known
+    entry = _entry(text, where)
+    # Others are wrong, and may be larger than they look: see _shown.
+    if entry is not None and all(isinstance(value, str) for value in entry.values()):
+        with suppress(StoreError):  # it can be read again at any time
+            store.remember(name, json.dumps(entry))
+    return entry
+
+
 def _entry(text: str, where: str) -> dict[str, Any] | None:
-    """Return what a release file says of the root filesystem."""
+    """Return what a release file says of the root filesystem: those of ``_FIELDS`` that it has."""
     import yaml
 
     # All scalars are texts to these, and "<<" is none of their keys: merged ones grow without bounds.
@@ -137,8 +161,10 @@ def _entry(text: str, where: str) -> dict[str, Any] | None:
         raise MalformedImage(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, list):
         raise MalformedImage(f"{where}: a {type(document).__name__} (expected a list of releases)")
-    found = (entry for entry in document if isinstance(entry, dict) and entry.get("flavor") == FLAVOR)
-    return next(found, None)
+    for entry in document:
+        if isinstance(entry, dict) and entry.get("flavor") == FLAVOR:
+            return {field: entry[field] for field in _FIELDS if field in entry}
+    return None
 
 
 def _named(entry: dict[str, Any], folder: str, where: str) -> Tarball:

@@ -180,7 +180,8 @@ def _releases(text: str) -> None:
     folder = _scratch() / "mirror" / "v3.20" / "releases" / "x86_64"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RELEASE_FILE).write_text(text, encoding="utf-8", errors="surrogateescape")
-    find_tarball(FolderMirror(root=_scratch() / "mirror"), Release(branch="v3.20"), "x86_64")
+    mirror, store = FolderMirror(root=_scratch() / "mirror"), Store(_scratch() / "names")
+    find_tarball(mirror, Release(branch="v3.20"), "x86_64", store)
 
 
 _TEXTS: Final[tuple[Callable[[str], object], ...]] = (

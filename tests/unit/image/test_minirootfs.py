@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from pytest_alpine.errors import DigestMismatch, ImageError, ImageNotFound, MalformedImage, PlatformNotFound
 from pytest_alpine.image import minirootfs
@@ -315,6 +317,29 @@ def test_broken_release_file(mirror: Path, store: Store, text: str, message: str
     with pytest.raises(MalformedImage) as caught:
         release(mirror, "3.20", store)
     assert str(caught.value).startswith(f"{file}: {message}")
+
+
+def test_release_file_is_parsed_once(mirror: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = release(mirror, "3.20", store)
+    monkeypatch.setattr(yaml, "load", None)
+    assert release(mirror, "3.20", store) == found
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", "null"], ids=["empty", "cut", "list", "null"])
+def test_release_file_is_parsed_anew_where_what_was_kept_is_damaged(mirror: Path, store: Store, kept: str) -> None:
+    found = release(mirror, "3.20", store)
+    for path in (store.root / "names").rglob("*"):
+        if path.is_file():
+            path.write_text(kept)
+    assert release(mirror, "3.20", store) == found
+
+
+def test_store_that_cannot_keep_what_a_release_file_says(mirror: Path, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    found = release(mirror, "3.20", Store(root))
+    shutil.rmtree(root / "names")
+    (root / "names").touch()
+    assert release(mirror, "3.20", Store(root)) == found
 
 
 @pytest.mark.parametrize(
