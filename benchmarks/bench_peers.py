@@ -25,8 +25,12 @@ from pytest_alpine import open_image, published_platforms
 HERE = Path(__file__).parent
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", HERE.parents[1] / "shared" / "alpine"))
 ROUNDS = int(os.environ.get("BENCHMARK_ROUNDS", "3"))
-# Plugins that have no part in it; Hypothesis alone takes half a second at the end of a run.
-QUIET = ("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+# Without the settings of this repository, and without plugins that have no part in it; Hypothesis alone takes half a
+# second at the end of a run.
+QUIET = (
+    *("-q", "-c", os.devnull, f"--rootdir={HERE}", "--noconftest"),
+    *("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:timeout"),
+)
 OWN = ("-p", "no:container")
 THEIRS = ("-p", "no:alpine")
 ENGINES = ("docker", "bubblewrap")
