@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.bubblewrap_link import SpawnerLink
 from pytest_alpine.engine.bubblewrap_program import find_bubblewrap, look_bubblewrap
-from pytest_alpine.engine.bubblewrap_start import BubblewrapStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.private_folder import remove_left
 from pytest_alpine.engine.unpacked import remove_partial
@@ -41,10 +40,18 @@ class BubblewrapEngine:
             EngineUnavailable: bubblewrap is not installed, or may not run; the message tells the way out.
         """
         program = find_bubblewrap()
-        self._store = folder or Store.default().root
-        self.machines = Machines(native=Platform.native(), handlers=read_handlers())
-        """What this machine runs."""
         self._link = SpawnerLink()
+        try:
+            # That process starts meanwhile: loading this takes as long.
+            from pytest_alpine.engine.bubblewrap_start import BubblewrapStart
+
+            self._store = folder or Store.default().root
+            self.machines = Machines(native=Platform.native(), handlers=read_handlers())
+            """What this machine runs."""
+            self._link.greet()
+        except BaseException:
+            self._link.close()
+            raise
         self._starter = BubblewrapStart(
             self._link, self._store / "containers", program, native=self.machines.native.machine, forget=self._forget
         )

@@ -7,9 +7,9 @@ import shlex
 import sys
 import threading
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine import bubblewrap_enter
 from pytest_alpine.engine.bubblewrap_process import SandboxProcesses
 from pytest_alpine.engine.running import RunningContainer
 from pytest_alpine.errors import EngineUnavailable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs import RootFS
 
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - the container's
+_ENTER: Final = Path(__file__).with_name("bubblewrap_enter.py")
 
 
 class BubblewrapContainer(RunningContainer):
@@ -55,7 +56,7 @@ class BubblewrapContainer(RunningContainer):
     @property
     def enter_command(self) -> str:
         """The command that opens a shell in it, for people."""
-        return shlex.join([sys.executable, "-I", bubblewrap_enter.__file__, str(self._sandbox.pid)])
+        return shlex.join([sys.executable, "-I", str(_ENTER), str(self._sandbox.pid)])
 
     @property
     def remove_command(self) -> str:

@@ -25,11 +25,7 @@ class SpawnerLink:
     """A process that starts sandboxes, and the connection to it. Any number of threads may use it at once."""
 
     def __init__(self) -> None:
-        """Start it.
-
-        Raises:
-            EngineUnavailable: it may not make namespaces; the message tells the way out.
-        """
+        """Start it; ``greet`` it before anything else, and ``close`` it whatever becomes of it."""
         self._lock = threading.Lock()
         self._kept = False
         ours, theirs = socket.socketpair()
@@ -47,15 +43,22 @@ class SpawnerLink:
                 setsid=True,
             )
             """Its number."""
+        self.alone = False
+        """Whether its sandboxes have but one user, who is this process's."""
         self._channel = ours
-        ours.settimeout(_HELLO)
+
+    def greet(self) -> None:
+        """Wait until it is ready.
+
+        Raises:
+            EngineUnavailable: it may not make namespaces; the message tells the way out.
+        """
+        self._channel.settimeout(_HELLO)
         try:
             self.alone = bool(self._answer())
-            """Whether its sandboxes have but one user, who is this process's."""
         except (OSError, EOFError) as error:
-            self.close()
             raise EngineUnavailable(_not_allowed(error)) from error
-        ours.settimeout(None)
+        self._channel.settimeout(None)
 
     def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> int:
         """Tell the process what to do, and return its answer; *descriptors* stay the caller's.
