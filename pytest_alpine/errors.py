@@ -93,6 +93,17 @@ class EngineError(AlpineError):
     """A container engine refused or failed."""
 
 
+class EngineRefusedError(EngineError):
+    """The engine answered a request with an error."""
+
+    def __init__(self, message: str, *, status: int, explanation: str) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, such as 404."""
+        self.explanation = explanation
+        """The engine's own words."""
+
+
 class EngineUnavailable(EngineError):
     """No container engine answers."""
 

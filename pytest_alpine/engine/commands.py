@@ -12,8 +12,7 @@ from pytest_alpine.engine.lone_command import LoneCommand
 from pytest_alpine.engine.result import CommandResult, last_lines, shown
 from pytest_alpine.engine.scripts import SHELL, check_words, command_script
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, SessionEndedError, ShellSession, TooLongError
-from pytest_alpine.errors import CommandTimeout, EngineError
-from pytest_alpine.image.docker_client import EngineRefusedError
+from pytest_alpine.errors import CommandTimeout, EngineError, EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from pytest_alpine.engine.labels import KEPT, PREFIX
 from pytest_alpine.engine.memory import READ_MEMORY, memory_in_stats, parse_memory
 from pytest_alpine.engine.rootfs import LiveRootFS
 from pytest_alpine.engine.running import RunningContainer
-from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.errors import EngineError, EngineRefusedError
+from pytest_alpine.image.docker_client import docker_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable

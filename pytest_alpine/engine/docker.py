@@ -17,7 +17,8 @@ from pytest_alpine.engine.docker_images import DockerImages
 from pytest_alpine.engine.docker_start import DockerStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.labels import KEPT, RUN, is_dead
-from pytest_alpine.image.docker_client import Connect, EngineRefusedError, connect, docker_errors
+from pytest_alpine.errors import EngineRefusedError
+from pytest_alpine.image.docker_client import Connect, connect, docker_errors
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

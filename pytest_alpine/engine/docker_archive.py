@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import EngineError, FileNotInImage
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.errors import EngineError, EngineRefusedError, FileNotInImage
+from pytest_alpine.image.docker_client import docker_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.errors import EngineError, EngineRefusedError
+from pytest_alpine.image.docker_client import docker_errors
 from pytest_alpine.image.held import undisturbed
 from pytest_alpine.image.load import LOADED, docker_archive
 from pytest_alpine.platforms import Platform

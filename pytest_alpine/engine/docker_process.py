@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.killing import kill_by_shell
 from pytest_alpine.engine.process import EngineStream, Process, Processes
-from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.errors import EngineError, EngineRefusedError
+from pytest_alpine.image.docker_client import docker_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

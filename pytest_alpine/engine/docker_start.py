@@ -19,8 +19,8 @@ from pytest_alpine.engine.result import last_lines
 from pytest_alpine.engine.scripts import SHELL
 from pytest_alpine.engine.shell_session import SessionEndedError
 from pytest_alpine.engine.start_problem import is_format_error, start_problem
-from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable
-from pytest_alpine.image.docker_client import EngineRefusedError, docker_errors
+from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineRefusedError, EngineUnavailable
+from pytest_alpine.image.docker_client import docker_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,54 +1,23 @@
 """Several machines: the cells of a platform run on the engine that is named for it, all others on the engine here.
 
-What names an engine is what ``docker -H`` and ``docker --context`` take:
-https://docs.docker.com/reference/cli/docker/#environment-variables
+How they are named, ``host_names.py`` reads.
 """
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.select import NONE, select_engine
 from pytest_alpine.errors import AlpineError, EngineUnavailable
-from pytest_alpine.image.docker_context import has_context, known_contexts
-from pytest_alpine.image.ssh_tunnel import SSH, SshAddress
-from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_alpine.engine.base import Container, Engine
     from pytest_alpine.image.image import Image
-
-_EXAMPLE: Final = "linux/arm64=ssh://ci@arm-1"
-_SCHEMES: Final = (SSH, "tcp", "unix")
-_SOMEWHERE: Final = re.compile(r"\w+://[^/\s]+.*|unix:///.+")
-_CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
-
-
-def parse_hosts(words: Sequence[str]) -> dict[Platform, str]:
-    """Return which engine each platform's containers run on.
-
-    Args:
-        words: such as ``linux/arm64=ssh://ci@arm-1``; behind the sign, a URL or the name of a docker context.
-
-    Raises:
-        ValueError: one cannot be read, or names a docker context that there is not; the message tells what can be.
-    """
-    hosts: dict[Platform, str] = {}
-    for word in words:
-        name, sign, host = word.partition("=")
-        if not sign or not host:
-            raise ValueError(f"{word!r} names no engine (expected PLATFORM=URL or PLATFORM=CONTEXT, as in {_EXAMPLE})")
-        platform = Platform.parse(name)
-        if platform in hosts:
-            raise ValueError(f"{platform} is given two engines, {hosts[platform]} and {host} (expected one)")
-        _check_host(host)
-        hosts[platform] = host
-    return hosts
+    from pytest_alpine.platforms import Platform
 
 
 def open_engine(name: str, hosts: Mapping[Platform, str]) -> Engine:
@@ -173,23 +142,6 @@ def _open_host(host: str) -> Engine:
 
     option = "-H" if "://" in host else "--context"
     return DockerEngine(partial(connect, endpoint_named(host)), f"docker {option} {host}")
-
-
-def _check_host(host: str) -> None:
-    scheme, sign, _ = host.partition("://")
-    if not sign:
-        _check_context(host)
-    elif scheme not in _SCHEMES or not _SOMEWHERE.fullmatch(host):
-        expected = f"{', '.join(f'{known}://' for known in _SCHEMES)}, or the name of a docker context"
-        raise ValueError(f"{host!r} is no address of an engine (expected {expected}, as in {_EXAMPLE})")
-    elif scheme == SSH:
-        SshAddress.parse(host)
-
-
-def _check_context(name: str) -> None:
-    if not _CONTEXT.fullmatch(name) or not has_context(name):
-        way_out = f"make it: docker context create NAME --docker host={SSH}://USER@HOST; or give the URL itself"
-        raise ValueError(f"there is no docker context {name!r} (known: {', '.join(known_contexts())}); {way_out}")
 
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.engine.process import STDERR
 from pytest_alpine.engine.scripts import SHELL, TELL_PID
 from pytest_alpine.engine.shell_session import OUTPUT_LIMIT, Finished, TooLongError
-from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import EngineRefusedError
+from pytest_alpine.errors import EngineError, EngineRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

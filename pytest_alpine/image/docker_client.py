@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import EngineError, EngineUnavailable
+from pytest_alpine.errors import EngineError, EngineRefusedError, EngineUnavailable
 from pytest_alpine.image.docker_context import (
     DEFAULT,
     DockerContext,
@@ -54,17 +54,6 @@ _WAY_OUT: Final = "start dockerd (and join the group that owns its socket), or s
 
 Connect = Callable[[], "DockerClient"]
 """Opens a connection to an engine anew at every call; whoever connects closes."""
-
-
-class EngineRefusedError(EngineError):
-    """The engine answered a request with an error."""
-
-    def __init__(self, message: str, *, status: int, explanation: str) -> None:
-        super().__init__(message)
-        self.status = status
-        """The HTTP status, such as 404."""
-        self.explanation = explanation
-        """The engine's own words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

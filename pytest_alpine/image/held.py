@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pytest_alpine.errors import ImageNotFound
-from pytest_alpine.image.docker_client import Connect, EngineRefusedError, docker_errors
+from pytest_alpine.errors import EngineRefusedError, ImageNotFound
+from pytest_alpine.image.docker_client import Connect, docker_errors
 from pytest_alpine.image.document import checked_digest, field
 from pytest_alpine.image.load import LOADED
 from pytest_alpine.image.manifest_source import config_platform

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
 from pytest_alpine.image.changeset_file import dump_changeset, load_changeset
 from pytest_alpine.image.compression import decompressed
-from pytest_alpine.image.docker_client import Connect, connect
 from pytest_alpine.image.document import check_digest, checked_digest, digest_of
 from pytest_alpine.image.hashing import Hashing
 from pytest_alpine.image.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
+    from docker import DockerClient
+
+    from pytest_alpine.image.docker_client import Connect
     from pytest_alpine.image.layer import Layer
 
 Pull = Literal["missing", "always", "never"]
@@ -53,11 +55,18 @@ def silent(_: str) -> None:
     """Report no progress."""
 
 
+def _connect() -> DockerClient:
+    """Connect to where the docker command would, by what is loaded only then."""
+    from pytest_alpine.image.docker_client import connect
+
+    return connect()
+
+
 class Store:
     """A folder of layers and documents, shared by any number of processes."""
 
     def __init__(
-        self, root: Path, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = connect
+        self, root: Path, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect
     ) -> None:
         """Keep everything below *root*, which is made when it is first written to.
 
@@ -78,7 +87,7 @@ class Store:
         """What sources keep while the process lives: connections, and what tags led to."""
 
     @classmethod
-    def default(cls, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = connect) -> Store:
+    def default(cls, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect) -> Store:
         """Return the store in the user's cache folder, or where ``PYTEST_ALPINE_CACHE`` says."""
         import platformdirs
 

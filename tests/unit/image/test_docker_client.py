@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.errors import EngineError, EngineUnavailable
+from pytest_alpine.errors import EngineError, EngineRefusedError, EngineUnavailable
 from pytest_alpine.image import docker_client
-from pytest_alpine.image.docker_client import EngineRefusedError, connect, docker_errors, endpoint
+from pytest_alpine.image.docker_client import connect, docker_errors, endpoint
 from tests.support.engine_server import EngineServer, serving_engine
 
 if TYPE_CHECKING:

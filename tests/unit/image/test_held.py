@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pytest_alpine.image.docker_client import EngineRefusedError
+from pytest_alpine.errors import EngineRefusedError
 from pytest_alpine.image.held import undisturbed
 
 STUMBLES = "failed to convert ImageData to ImageInspect: layer not known"
