@@ -43,6 +43,13 @@ _OPTIONS: Final = (
         "args",
         "engines on other machines, a platform each: linux/arm64=ssh://ci@arm-1 (tcp://, unix://, a docker context)",
     ),
+    (
+        "network",
+        "N",
+        "alpine_network",
+        "string",
+        "what containers are connected to: none, or a network of the engine (default: the engine's choice)",
+    ),
     ("pull", "P", "alpine_pull", "string", "when images are fetched: missing, always, never (default: missing)"),
     (
         "missing",
@@ -65,6 +72,8 @@ class Settings(NamedTuple):  # made faster than a dataclass: every pytest sessio
     engine: str
     hosts: Mapping[Platform, str]
     """Where the containers of some platforms run: URLs, or docker contexts."""
+    network: str | None
+    """What containers are connected to; the engine's choice when None."""
     pull: Pull
     missing: str
     reports: tuple[Path, ...]
@@ -115,6 +124,7 @@ def read_settings(config: pytest.Config) -> Settings:
         ),
         engine=_choice(config, "engine", ENGINES),
         hosts=_hosts(config),
+        network=_one(config, "network", "alpine_network", "") or None,
         pull=_pull(config),
         missing=_choice(config, "missing", MISSING),
         reports=_reports(config),

@@ -94,7 +94,7 @@ class AlpineSession:
             if self._engine is None:
                 from pytest_alpine.engine.hosts import open_engine
 
-                self._engine = open_engine(self.settings.engine, self.settings.hosts)
+                self._engine = open_engine(self.settings.engine, self.settings.hosts, self.settings.network)
             return self._engine
 
     @cached_property

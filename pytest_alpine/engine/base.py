@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 60.0
 """Seconds that a command gets where nothing else is said."""
 
+NO_NETWORK: Final = "none"
+"""The word for a container that has a loopback interface and nothing else."""
+
 
 class Container(Protocol):
     """One running container. A context manager that stops it; any number of threads may use it at once."""

@@ -9,11 +9,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.engine.base import NO_NETWORK
 from pytest_alpine.engine.bubblewrap_link import SpawnerLink
 from pytest_alpine.engine.bubblewrap_program import find_bubblewrap, look_bubblewrap
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.private_folder import remove_left
 from pytest_alpine.engine.unpacked import remove_partial
+from pytest_alpine.errors import EngineUnavailable
 from pytest_alpine.image.store import Store
 from pytest_alpine.platforms import Platform
 
@@ -30,15 +32,22 @@ _STOPPED_AT_ONCE: Final = 8
 class BubblewrapEngine:
     """Runs containers by itself. Any number of threads may use it at once."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, network: str | None = None) -> None:
         """Run containers.
 
         Args:
             folder: the store that their files are kept in; None means the default one.
+            network: what they are to be connected to, which can be ``none`` alone.
 
         Raises:
-            EngineUnavailable: bubblewrap is not installed, or may not run; the message tells the way out.
+            EngineUnavailable: bubblewrap is not installed, or may not run, or cannot do that; the message tells the
+                way out.
         """
+        if network not in {None, NO_NETWORK}:
+            raise EngineUnavailable(
+                f"bubblewrap has no network {network!r}, and no other: choose --alpine-engine docker or podman, or "
+                f"--alpine-network {NO_NETWORK}"
+            )
         program = find_bubblewrap()
         self._link = SpawnerLink()
         try:

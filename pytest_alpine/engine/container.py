@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
+from pytest_alpine.engine.hosts_file import HOSTS_FILE, hosts_file
 from pytest_alpine.engine.labels import KEPT, PREFIX
 from pytest_alpine.engine.memory import READ_MEMORY, memory_in_stats, parse_memory
 from pytest_alpine.engine.rootfs import LiveRootFS
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _GONE: Final = (404, 409)  # removed, or being removed
 _ROOT: Final = "0"
+_HOSTNAME: Final = 12  # digits of its ID
 
 
 class DockerContainer(RunningContainer):
@@ -116,6 +119,13 @@ class DockerContainer(RunningContainer):
         self._name = name
         self._kept = True
         return self.enter_command
+
+    def name_loopback(self) -> None:
+        """Write the names of its own addresses, for an engine that does so only where it makes a network."""
+        names = hosts_file(self._id[:_HOSTNAME])
+        told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
+        if told is None:
+            self._put(HOSTS_FILE, names.encode())
 
     def let_go(self) -> None:
         """Stop the container, unless it is to be kept; for the engine when it is closed."""

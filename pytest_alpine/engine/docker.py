@@ -35,12 +35,14 @@ _STOPPED_AT_ONCE: Final = 8
 class DockerEngine:
     """An engine that speaks Docker's API. Any number of threads may use it at once."""
 
-    def __init__(self, connect: Connect = connect, command: str | None = None) -> None:
+    def __init__(self, connect: Connect = connect, command: str | None = None, *, network: str | None = None) -> None:
         """Use the engine that *connect* connects to.
 
         Args:
             connect: opens a connection anew at every call; by default to where the docker command would connect.
             command: what people type to reach the engine; its name when None.
+            network: what containers are connected to: the name of one that the engine has, ``none``, or the engine's
+                own choice when None.
 
         Raises:
             EngineUnavailable: none answers.
@@ -64,6 +66,7 @@ class DockerEngine:
             self._client,
             native=self.machines.native.machine,
             api=self.api,
+            network=network,
             remember=self._remember,
             forget=self._forget,
         )

@@ -5,11 +5,13 @@ Spec: the Engine API, "Create a container"
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.engine.base import NO_NETWORK
 from pytest_alpine.engine.container import DockerContainer
 from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
+_NO_SUCH_NETWORK: Final = re.compile(r"network .*not found")
 # Podman without catatonit, which it does not tell before.
 _NO_INIT: Final = "container-init binary not found"
 # A container that dies at its start does so within this many seconds.
@@ -49,11 +52,12 @@ class _NoInitError(EngineError):
 class DockerStart:
     """Starts containers on one engine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs of its engine
         self,
         client: DockerClient,
         *,
         api: Api,
+        network: str | None,
         native: Machine,
         remember: Callable[[str, Callable[[], object] | None], None],
         forget: Callable[[str], None],
@@ -61,26 +65,32 @@ class DockerStart:
         self._client = client
         self._api = api
         self._has_init = api.has_init
+        self._network = network
+        # Docker starts a container in half the time when it need not make anything of a network.
+        self._bare = network == NO_NETWORK and api.leaves_alone
         self._native = native
         self._remember = remember
         self._forget = forget
 
     def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
         """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
-        if self._has_init:
-            with suppress(_NoShellError, _NoInitError):
-                return self._started(image, held, BY_SHELL, emulated=emulated)
-        if pause_program(self._native) is None:
-            raise ContainerStartError(
-                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, and "
-                f"no program for its machine is known that would wait; read its files with open_image()"
-            )
-        return self._started(image, held, (PROGRAM,), emulated=emulated)
+        with self._network_errors(image):
+            if self._has_init:
+                with suppress(_NoShellError, _NoInitError):
+                    return self._started(image, held, BY_SHELL, emulated=emulated)
+            if pause_program(self._native) is None:
+                raise ContainerStartError(
+                    f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, "
+                    f"and no program for its machine is known that would wait; read its files with open_image()"
+                )
+            return self._started(image, held, (PROGRAM,), emulated=emulated)
 
     def _started(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         container = self._created(image, held, program, emulated=emulated)
         try:
             self._boot(container, program)
+            if self._bare:
+                container.name_loopback()
         except AlpineError as error:
             problem = self._diagnosis(container, program, error)
             with suppress(EngineError):
@@ -105,7 +115,8 @@ class DockerStart:
                     labels=run_labels(),
                     # What the image is made to run does not run, so that nothing can tell how it is.
                     healthcheck={"test": ["NONE"]},
-                    host_config=api.create_host_config(init=self._has_init or None),
+                    host_config=api.create_host_config(init=self._has_init or None, network_mode=self._network),
+                    network_disabled=self._bare,
                     platform=held.platform,
                 )
         except (EngineRefusedError, _NoInitError):
@@ -122,6 +133,18 @@ class DockerStart:
         )
         self._remember(name, container.let_go)
         return container
+
+    @contextmanager
+    def _network_errors(self, image: Image) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            if self._network is None or not _NO_SUCH_NETWORK.search(str(error)):
+                raise
+            raise ContainerStartError(
+                f"cannot start a container of {image}: {self._api.name} has no network {self._network!r} (expected "
+                f"one that it lists: {self._api.command} network ls; or {NO_NETWORK})"
+            ) from error
 
     @contextmanager
     def _init_errors(self) -> Iterator[None]:

@@ -20,31 +20,32 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Platform
 
 
-def open_engine(name: str, hosts: Mapping[Platform, str]) -> Engine:
-    """Return the engine *name* for all platforms but those of *hosts*, which run there.
+def open_engine(name: str, hosts: Mapping[Platform, str], network: str | None = None) -> Engine:
+    """Return the engine *name* for all platforms but those of *hosts*, which run there; containers join *network*.
 
     Raises:
         EngineUnavailable: no engine is wanted; or, without *hosts*, it does not answer.
     """
     if name == NONE or not hosts:
-        engine = select_engine(name)
+        engine = select_engine(name, network)
         engine.sweep()
         return engine
-    return EngineHosts(partial(select_engine, name), hosts)
+    return EngineHosts(partial(select_engine, name, network), hosts, network)
 
 
 class EngineHosts:
     """Engines on several machines, behind the contract of one. Each is opened when first needed, and swept then."""
 
-    def __init__(self, local: Callable[[], Engine], hosts: Mapping[Platform, str]) -> None:
+    def __init__(self, local: Callable[[], Engine], hosts: Mapping[Platform, str], network: str | None = None) -> None:
         """Open nothing yet.
 
         Args:
             local: opens the engine of all platforms that are not in *hosts*.
             hosts: URLs or docker contexts of the engines of others.
+            network: what the containers of those are connected to; see ``DockerEngine``.
         """
         self._local = _Member(local)
-        members = {host: _Member(partial(_open_host, host)) for host in hosts.values()}
+        members = {host: _Member(partial(_open_host, host, network)) for host in hosts.values()}
         self._hosts = {platform: members[host] for platform, host in hosts.items()}
         self._members = (self._local, *members.values())
 
@@ -136,12 +137,12 @@ def engine_of(engine: Engine, platform: Platform) -> Engine:
     return engine.of(platform) if isinstance(engine, EngineHosts) else engine
 
 
-def _open_host(host: str) -> Engine:
+def _open_host(host: str, network: str | None) -> Engine:
     from pytest_alpine.engine.docker import DockerEngine
     from pytest_alpine.image.docker_client import connect, endpoint_named
 
     option = "-H" if "://" in host else "--context"
-    return DockerEngine(partial(connect, endpoint_named(host)), f"docker {option} {host}")
+    return DockerEngine(partial(connect, endpoint_named(host)), f"docker {option} {host}", network=network)
 
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_alpine.engine.hosts_file import HOSTS_FILE, hosts_file
 from pytest_alpine.engine.keepalive import READY
 from pytest_alpine.errors import ContainerStartError
 
@@ -37,7 +38,6 @@ _READ_ONLY: Final = tuple(
     word for name in ("sys", "fs", "scsi", "acpi") for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
 )
 _FILESYSTEMS: Final = ("--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 - inside
-_HOSTS: Final = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n"
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 
 
@@ -59,7 +59,7 @@ def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[Sa
         if not _is_free(image, path, "directory"):
             raise ContainerStartError(f"cannot start a container of {image}: {path} is no directory, as it has to be")
     texts = {
-        "/etc/hosts": _HOSTS.format(hostname=hostname).encode(),
+        HOSTS_FILE: hosts_file(hostname).encode(),
         "/etc/hostname": f"{hostname}\n".encode(),
         "/etc/resolv.conf": _RESOLV_CONF.read_bytes() if _RESOLV_CONF.is_file() else b"",
     }

@@ -30,16 +30,16 @@ _WITHOUT: Final = "or do without containers: --alpine-engine none"
 class Kind(NamedTuple):
     """One engine. Both functions raise EngineUnavailable: why it is not to be had, and the command that mends it."""
 
-    open: Callable[[], Engine]
-    """Connects to it."""
+    open: Callable[[str | None], Engine]
+    """Connects to it, for containers of a network; see ``DockerEngine``."""
     look: Callable[[], str]
     """Returns its name and version; loads no library and takes a few milliseconds."""
 
 
-def _open_docker() -> Engine:
+def _open_docker(network: str | None) -> Engine:
     from pytest_alpine.engine.docker import DockerEngine
 
-    return DockerEngine()
+    return DockerEngine(network=network)
 
 
 def _look_docker() -> str:
@@ -48,11 +48,11 @@ def _look_docker() -> str:
     return look_docker()
 
 
-def _open_podman() -> Engine:
+def _open_podman(network: str | None) -> Engine:
     from pytest_alpine.engine.docker import DockerEngine
     from pytest_alpine.engine.podman import connect_podman
 
-    return DockerEngine(connect_podman)
+    return DockerEngine(connect_podman, network=network)
 
 
 def _look_podman() -> str:
@@ -61,10 +61,10 @@ def _look_podman() -> str:
     return look_podman()
 
 
-def _open_bubblewrap() -> Engine:
+def _open_bubblewrap(network: str | None) -> Engine:
     from pytest_alpine.engine.bubblewrap import BubblewrapEngine
 
-    return BubblewrapEngine()
+    return BubblewrapEngine(network=network)
 
 
 def _look_bubblewrap() -> str:
@@ -83,14 +83,14 @@ ENGINES: Final = (AUTO, *KINDS, NONE)
 """What ``--alpine-engine`` takes."""
 
 
-def select_engine(name: str) -> Engine:
-    """Return the engine that *name*, one of ``ENGINES``, chooses.
+def select_engine(name: str, network: str | None = None) -> Engine:
+    """Return the engine that *name*, one of ``ENGINES``, chooses; its containers are connected to *network*.
 
     Raises:
         EngineUnavailable: it does not answer, or no engine is wanted; the message tells for each that was tried why
             not, and the way out.
     """
-    return _first(name, lambda kind: kind.open())[0]
+    return _first(name, lambda kind: kind.open(network))[0]
 
 
 def describe_choice(name: str) -> str:

@@ -56,6 +56,41 @@ def test_x(alpine_container):
     assert (pytester.path / "container").read_text() not in containers()
 
 
+@pytest.mark.parametrize(
+    ("ini", "args", "connected"),
+    [
+        ("", (), True),
+        ("none", (), False),
+        ("", ("--alpine-network=none",), False),
+        ("none", ("--alpine-network=bridge",), True),
+    ],
+    ids=["default", "ini", "option", "option over ini"],
+)
+def test_network(pytester: pytest.Pytester, ini: str, args: tuple[str, ...], connected: bool) -> None:
+    pytester.makeini(f"[pytest]\nalpine_network = {ini}")
+    pytester.makepyfile(
+        f"""
+def test_x(alpine_container, alpine_container_per_test):
+    for container in (alpine_container, alpine_container_per_test):
+        assert ("eth0" in container.run("cat /proc/net/dev", check=True).stdout) == {connected}
+"""
+    )
+    pytester.runpytest_subprocess(f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", *args).assert_outcomes(
+        passed=1
+    )
+
+
+def test_network_that_there_is_not(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_x(alpine_container): ...")
+    result = pytester.runpytest_subprocess(
+        f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20", "--alpine-network=backend"
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*: docker has no network 'backend' (expected one that it lists: docker network ls; or none)"]
+    )
+
+
 def test_two_suites_at_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(CHECKS)
     command = [sys.executable, "-m", "pytest", f"--alpine-image=minirootfs:{MIRROR}", "--alpine-tag=3.20"]

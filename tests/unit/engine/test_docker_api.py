@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,32 +8,38 @@ import pytest
 from pytest_alpine.engine.docker_api import Api, read_api
 
 DOCKER: dict[str, Any] = {"InitBinary": "docker-init", "SecurityOptions": ["name=seccomp,profile=default"]}
+DOCKER_API = Api(
+    name="docker", command="docker", has_init=True, literal_paths=True, measures_memory=True, leaves_alone=True
+)
+PODMAN_API = Api(
+    name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=True, leaves_alone=False
+)
 ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
 
 
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
-        (DOCKER, Api(name="docker", command="docker", has_init=True, literal_paths=True, measures_memory=True)),
+        (DOCKER, DOCKER_API),
         (
             {"InitBinary": "", "SecurityOptions": None},
-            Api(name="docker", command="docker", has_init=False, literal_paths=True, measures_memory=True),
+            replace(DOCKER_API, has_init=False),
         ),
         (
             {"BuildahVersion": "1.28.2", "InitBinary": "", "CgroupVersion": "1", "SecurityOptions": []},
-            Api(name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=True),
+            PODMAN_API,
         ),
         (
             {"BuildahVersion": "1.28.2", "CgroupVersion": "1", "Rootless": True},
-            Api(name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=False),
+            replace(PODMAN_API, measures_memory=False),
         ),
         (
             {"BuildahVersion": "1.28.2", "CgroupVersion": "2", "Rootless": True},
-            Api(name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=True),
+            PODMAN_API,
         ),
         (
             DOCKER | ROOTLESS | {"CgroupVersion": "1"},
-            Api(name="docker", command="docker", has_init=True, literal_paths=True, measures_memory=False),
+            replace(DOCKER_API, measures_memory=False),
         ),
     ],
     ids=[

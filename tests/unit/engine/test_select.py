@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def refusing(why: str) -> Kind:
-    def refused() -> NoReturn:
+    def refused(*_: object) -> NoReturn:
         raise EngineUnavailable(why)
 
     return Kind(refused, refused)
 
 
 def answering(engine: object, version: str) -> Kind:
-    return Kind(lambda: cast("Engine", engine), lambda: version)
+    return Kind(lambda _: cast("Engine", engine), lambda: version)
 
 
 ENGINE: Any = object()  # nothing is asked of it
@@ -55,6 +55,14 @@ def test_the_first_that_answers_is_taken(kinds: dict[str, Kind]) -> None:
     assert select_engine("auto") is ENGINE
     del kinds["first"]
     assert describe_choice("auto") == "second 4.3.1 (auto)"
+
+
+@pytest.mark.parametrize("network", [None, "backend"])
+def test_it_is_told_the_network(kinds: dict[str, Kind], network: str | None) -> None:
+    told = []
+    kinds["first"] = Kind(lambda given: cast("Engine", told.append(given)), str)
+    select_engine("auto", network)
+    assert told == [network]
 
 
 def test_one_that_does_not_answer() -> None:
