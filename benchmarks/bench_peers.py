@@ -7,6 +7,7 @@
 The images are in the engine before anything is measured. Each peer does it its own way, as its documentation shows;
 all processes count whole, from the start of the interpreter to their end. The peers' versions are pinned in the
 dependency group ``bench``. Nothing on the engine can be faster than the engine itself, which is measured beside them.
+Then the same without a network, for all that can start containers so.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ QUIET = (
 )
 OWN = ("-p", "no:container")
 THEIRS = ("-p", "no:alpine")
-ENGINES = ("docker", "bubblewrap")
+# Networks of Docker, and our own engines that are measured with it. bubblewrap has none.
+NETWORKS = {"bridge": ("docker", "bubblewrap"), "none": ("docker",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,9 @@ def pytest_peer(name: str, file: str, *args: str, **more: object) -> Peer:
     return Peer(name=name, command=("-m", "pytest", *QUIET, str(HERE / "peers" / file), *args), **more)  # type: ignore[arg-type]
 
 
-def own(engine: str) -> Peer:
-    args = (*OWN, f"--alpine-image=minirootfs:{MIRROR}", f"--alpine-engine={engine}")
+def own(engine: str, network: str) -> Peer:
+    connected = f"--alpine-network={'none' if engine == 'bubblewrap' else network}"
+    args = (*OWN, f"--alpine-image=minirootfs:{MIRROR}", f"--alpine-engine={engine}", connected)
     return pytest_peer(f"pytest-alpine on {engine}", "test_alpine.py", *args, rounds=2 * ROUNDS)
 
 
@@ -95,15 +98,19 @@ ENGINE_ALONE = Peer(
 
 def main() -> None:
     reference = f"minirootfs:{MIRROR}:3.20"
-    for engine in ENGINES:
-        own(engine).seconds({})  # loads the images into the engine, for all, and compiles
+    for engine in NETWORKS["bridge"]:
+        own(engine, "bridge").seconds({})  # loads the images into the engine, for all, and compiles
     images = {str(platform): open_image(reference, platform).id for platform in published_platforms(reference)}
-    held = {"BENCHMARK_IMAGES": json.dumps(images)}
+    for network, engines in NETWORKS.items():
+        _compare(engines, network, {"BENCHMARK_IMAGES": json.dumps(images), "BENCHMARK_NETWORK": network})
+
+
+def _compare(engines: tuple[str, ...], network: str, held: dict[str, str]) -> None:
     took = {peer: [peer.seconds(held) for _ in range(peer.rounds)] for peer in (*PEERS, ENGINE_ALONE)}
-    ours = {engine: [own(engine).seconds(held) for _ in range(own(engine).rounds)] for engine in ENGINES}
-    print("104 checks on 8 cells, whole processes, medians")
+    ours = {engine: [own(engine, network).seconds(held) for _ in range(2 * ROUNDS)] for engine in engines}
+    print(f"104 checks on 8 cells, whole processes, medians, Docker's network: {network}")
     for engine, seconds in ours.items():
-        print(f"{own(engine).name:30} {statistics.median(seconds):7.2f} s")
+        print(f"{own(engine, network).name:30} {statistics.median(seconds):7.2f} s")
     for peer, seconds in took.items():
         theirs = statistics.median(seconds)
         goals = PEERS.get(peer, {})

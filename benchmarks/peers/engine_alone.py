@@ -10,6 +10,7 @@ import docker
 
 # Platforms and IDs of images that the engine holds.
 IMAGES: dict[str, str] = json.loads(os.environ.get("BENCHMARK_IMAGES", "{}"))
+NETWORK = os.environ.get("BENCHMARK_NETWORK", "bridge")
 THREADS = 6
 
 
@@ -18,7 +19,7 @@ def main() -> None:
 
     def contain(cell: tuple[str, str]) -> bytes:
         platform, image = cell
-        settings = api.create_host_config(init=True)
+        settings = api.create_host_config(init=True, network_mode=NETWORK)
         container = api.create_container(image, ["sleep", "1000"], host_config=settings, platform=platform)["Id"]
         api.start(container)
         told: bytes = api.exec_start(api.exec_create(container, ["uname", "-m"])["Id"])

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 VERSIONS = {"musl": "1.2.5", "busybox": "1.36.1", "apk-tools": "2.14.4", "zlib": "1.3.1", "scanelf": "1.3.7"}
 # Platforms and IDs of images that the engine holds.
 IMAGES: dict[str, str] = json.loads(os.environ.get("BENCHMARK_IMAGES", "{}"))
+NETWORK = os.environ.get("BENCHMARK_NETWORK", "bridge")
 CONTAINERS = [
-    Container(url=image, custom_entry_point="/bin/sh", extra_launch_args=["--platform", platform])
+    Container(url=image, custom_entry_point="/bin/sh", extra_launch_args=["--platform", platform, "--network", NETWORK])
     for platform, image in IMAGES.items()
 ]
 

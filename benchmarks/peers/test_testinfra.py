@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VERSIONS = {"musl": "1.2.5", "busybox": "1.36.1", "apk-tools": "2.14.4", "zlib": "1.3.1", "scanelf": "1.3.7"}
 # Platforms and IDs of images that the engine holds.
 IMAGES: dict[str, str] = json.loads(os.environ.get("BENCHMARK_IMAGES", "{}"))
+NETWORK = os.environ.get("BENCHMARK_NETWORK", "bridge")
 
 
 def docker(*args: str) -> str:
@@ -31,7 +32,8 @@ def platform(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def host(platform: str) -> Iterator[Host]:
-    container = docker("run", "-d", "--init", "--platform", platform, IMAGES[platform], "sleep", "1000")
+    settings = ("--init", "--network", NETWORK, "--platform", platform)
+    container = docker("run", "-d", *settings, IMAGES[platform], "sleep", "1000")
     yield testinfra.get_host(f"docker://{container}")
     docker("rm", "-f", container)
 
