@@ -124,7 +124,7 @@ class DockerContainer(RunningContainer):
         """Write the names of its own addresses, for an engine that does so only where it makes a network."""
         names = hosts_file(self._id[:_HOSTNAME])
         told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
-        if told is None:
+        if told is None or told.exit_code:
             self._put(HOSTS_FILE, names.encode())
 
     def let_go(self) -> None:

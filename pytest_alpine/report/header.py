@@ -31,6 +31,11 @@ class HeaderSettings(Protocol):
         """Where the containers of some platforms run."""
         ...
 
+    @property
+    def network(self) -> str | None:
+        """What containers are connected to, where that is said."""
+        ...
+
 
 def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
     """Return the header of a run with these *settings*, whose containers run on *engine*."""
@@ -39,9 +44,10 @@ def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
         f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
     )
     others = "".join(f", {platform} on {host}" for platform, host in settings.hosts.items())
+    network = f", network {settings.network}" if settings.network else ""
     return [
         f"alpine: image {declared.image}{_tags(declared)}, platforms {platforms}",
-        f"alpine engine: {engine}{others}",
+        f"alpine engine: {engine}{network}{others}",
     ]
 
 

@@ -129,9 +129,10 @@ def test_header_names_no_tag_beside_an_image_that_says_which_it_is(pytester: pyt
         ((), "auto: docker does not answer"),
         (("--alpine-engine=docker",), "alpine engine: none (docker does not answer)"),
         (("--alpine-engine=none",), "alpine engine: none"),
+        (("--alpine-engine=none", "--alpine-network=backend"), "alpine engine: none, network backend"),
         (("--collect-only",), "alpine engine: auto"),
     ],
-    ids=["auto", "docker", "none", "a-listing"],
+    ids=["auto", "docker", "none", "network", "a-listing"],
 )
 def test_header_says_what_runs_it(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], shown: str
