@@ -37,7 +37,11 @@ BUSY = "i=0; while [ $i -lt {rounds} ]; do i=$((i+1)); done"
 # second of a core, is hidden from a single worker, on the core that it leaves idle: the less work there is beside it,
 # the less a second one has to bring.
 WORK = {"light": 60_000, "heavy": 240_000}
-ENGINES = ("docker", "bubblewrap")
+ENGINES = {
+    "docker": ("--alpine-engine=docker",),
+    "docker without a network": ("--alpine-engine=docker", "--alpine-network=none"),
+    "bubblewrap": ("--alpine-engine=bubblewrap",),
+}
 
 TEST = """
 @pytest.mark.alpine(image="minirootfs:{copy}:{tag}", platforms=["{platform}"])
@@ -117,7 +121,7 @@ def workers(folder: Path) -> None:
     for engine, (name, rounds) in itertools.product(ENGINES, WORK.items()):
         command, took = BUSY.format(rounds=rounds), []
         for _ in range(ROUNDS):
-            words = [(f"-n{number}", f"--alpine-engine={engine}") for number in (0, 2)]
+            words = [(f"-n{number}", *ENGINES[engine]) for number in (0, 2)]
             alone, two = (measure(folder, chosen, *args, command=command)[0] for args in words)
             took.append(alone / two)
             print(f"12 emulated cells, {name} work in {engine}: {alone:.1f} s with -n0, {two:.1f} s with -n2")
