@@ -20,7 +20,13 @@ def main() -> None:
     def contain(cell: tuple[str, str]) -> bytes:
         platform, image = cell
         settings = api.create_host_config(init=True, network_mode=NETWORK)
-        container = api.create_container(image, ["sleep", "1000"], host_config=settings, platform=platform)["Id"]
+        container = api.create_container(
+            image,
+            ["sleep", "1000"],
+            host_config=settings,
+            network_disabled=NETWORK == "none",
+            platform=platform,
+        )["Id"]
         api.start(container)
         told: bytes = api.exec_start(api.exec_create(container, ["uname", "-m"])["Id"])
         api.remove_container(container, force=True, v=True)
