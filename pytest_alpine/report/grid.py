@@ -9,12 +9,11 @@ from pytest_alpine.report.results import platform_order
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_alpine.report.results import CellResult
 
 _NOT_PUBLISHED: Final = "-"
-_LEGEND: Final = "~ emulated   - not published   sizes: compressed layers, * files of the root filesystem"
 
 
 def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
@@ -35,7 +34,26 @@ def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line_cells in table:
         yield "  ".join(text.ljust(width) for text, width in zip(line_cells, widths, strict=True)).rstrip()
-    yield _LEGEND
+    yield from filter(None, [_legend(cells)])
+
+
+def _legend(cells: Sequence[CellResult]) -> str:
+    """Return what the marks mean that the grid of *cells* has."""
+    there = [cell for cell in cells if cell.published]
+    sizes = {
+        "compressed layers": any(cell.compressed is not None for cell in there),
+        "* files of the root filesystem": any(cell.compressed is None and cell.rootfs is not None for cell in there),
+    }
+    marks = {
+        "~ emulated": any(cell.emulated for cell in there),
+        f"{_NOT_PUBLISHED} not published": len(there) < len(cells),
+        f"sizes: {', '.join(_said(sizes))}": any(sizes.values()),
+    }
+    return "   ".join(_said(marks))
+
+
+def _said(texts: Mapping[str, bool]) -> Iterator[str]:
+    return (text for text, true in texts.items() if true)
 
 
 def _line(texts: Sequence[str], line: int) -> str:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_alpine.report.files import write_report
 from pytest_alpine.report.grid import grid_lines
 from pytest_alpine.report.results import CellNote, Results
@@ -30,6 +32,25 @@ def test_grid() -> None:
         "2  1 skipped  -",
         "~ emulated   - not published   sizes: compressed layers, * files of the root filesystem",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"),
+    [
+        ({}, ["1  1 passed"]),
+        ({"compressed": 3_000_000, "rootfs": 7_000_000}, ["1  1 passed", "   3.00 MB", "sizes: compressed layers"]),
+        (
+            {"emulated": True, "rootfs": 7_000_000},
+            ["1  1 passed~", "   7.00 MB*", "~ emulated   sizes: * files of the root filesystem"],
+        ),
+        ({"published": False}, ["1  -", "- not published"]),
+    ],
+    ids=["nothing", "compressed", "emulated", "not-published"],
+)
+def test_the_legend_is_of_the_marks_that_are_there(more: dict[str, object], lines: list[str]) -> None:
+    results = Results()
+    results.add(note("1", "linux/amd64", **more), "x", "call", "passed", 0.1)
+    assert list(grid_lines(results))[1:] == lines
 
 
 def test_rows_and_columns_do_not_depend_on_which_worker_was_first() -> None:
