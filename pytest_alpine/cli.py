@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.declaration import split_list
 from pytest_alpine.errors import AlpineError
@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-alpine", description="Facts and checks of Alpine container images.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, text: str, run: Callable[[argparse.Namespace], int], *images: str) -> Any:  # noqa: ANN401
+    def command(
+        name: str, text: str, run: Callable[[argparse.Namespace], int], *images: str
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for image in images:
             made.add_argument(image, metavar=image.upper(), help=_IMAGE)
