@@ -237,7 +237,7 @@ def _hosts(config: pytest.Config) -> Mapping[Platform, str]:
     words = _words(config.getoption("alpine_engines") or config.getini("alpine_engines"))
     if not words:
         return {}
-    from pytest_alpine.engine.host_names import parse_hosts
+    from pytest_alpine.engine.host_addresses import parse_hosts
 
     try:
         return parse_hosts(words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
-from pytest_alpine.engine.hosts_file import HOSTS_FILE, hosts_file
+from pytest_alpine.engine.etc_hosts import HOSTS_FILE, hosts_file
 from pytest_alpine.engine.labels import KEPT, PREFIX
 from pytest_alpine.engine.memory import READ_MEMORY, memory_in_stats, parse_memory
 from pytest_alpine.engine.rootfs import LiveRootFS
@@ -120,8 +120,8 @@ class DockerContainer(RunningContainer):
         self._kept = True
         return self.enter_command
 
-    def name_loopback(self) -> None:
-        """Write the names of its own addresses, for an engine that does so only where it makes a network."""
+    def write_hosts(self) -> None:
+        """Write ``/etc/hosts``, which the engine does only where it makes a network."""
         names = hosts_file(self._id[:_HOSTNAME])
         told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
         if told is None or told.exit_code:

@@ -28,8 +28,8 @@ class Api:
     """See ``ContainerArchive.literal_paths``."""
     measures_memory: bool
     """Whether its containers have control groups of their own."""
-    leaves_alone: bool
-    """Whether it can start a container without making anything of a network; then the loopback has no names."""
+    disables_networks: bool
+    """Whether it knows ``NetworkDisabled``: it makes nothing of a network then, and writes no ``/etc/hosts``."""
 
 
 def read_api(info: Mapping[str, Any], command: str | None = None) -> Api:
@@ -45,5 +45,5 @@ def read_api(info: Mapping[str, Any], command: str | None = None) -> Api:
         literal_paths=not podman,
         # Only version 2 of control groups lets users have some.
         measures_memory=not (rootless and str(info.get("CgroupVersion")) == "1"),
-        leaves_alone=not podman,
+        disables_networks=not podman,
     )

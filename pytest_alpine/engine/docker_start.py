@@ -67,7 +67,7 @@ class DockerStart:
         self._has_init = api.has_init
         self._network = network
         # Docker starts a container in half the time when it need not make anything of a network.
-        self._bare = network == NO_NETWORK and api.leaves_alone
+        self._bare = network == NO_NETWORK and api.disables_networks
         self._native = native
         self._remember = remember
         self._forget = forget
@@ -90,7 +90,7 @@ class DockerStart:
         try:
             self._boot(container, program)
             if self._bare:
-                container.name_loopback()
+                container.write_hosts()
         except AlpineError as error:
             problem = self._diagnosis(container, program, error)
             with suppress(EngineError):

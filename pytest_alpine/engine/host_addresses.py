@@ -1,4 +1,4 @@
-"""How the engines of several machines are named: ``linux/arm64=ssh://ci@arm-1``.
+"""Where the engines of other machines are, as options tell it: ``linux/arm64=ssh://ci@arm-1``.
 
 What names an engine is what ``docker -H`` and ``docker --context`` take:
 https://docs.docker.com/reference/cli/docker/#environment-variables

@@ -1,6 +1,6 @@
 """Several machines: the cells of a platform run on the engine that is named for it, all others on the engine here.
 
-How they are named, ``host_names.py`` reads.
+What options say of them, ``host_addresses.py`` reads.
 """
 
 from __future__ import annotations

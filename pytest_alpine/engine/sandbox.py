@@ -10,7 +10,7 @@ import posixpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pytest_alpine.engine.hosts_file import HOSTS_FILE, hosts_file
+from pytest_alpine.engine.etc_hosts import HOSTS_FILE, hosts_file
 from pytest_alpine.engine.keepalive import READY
 from pytest_alpine.errors import ContainerStartError
 

@@ -69,7 +69,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pytest_alpine import open_image
-from pytest_alpine.engine.host_names import parse_hosts
+from pytest_alpine.engine.host_addresses import parse_hosts
 from pytest_alpine.engine.hosts import open_engine
 from pytest_alpine.image.store import Store
 image = open_image(sys.argv[1], sys.argv[2], store=Store(Path(sys.argv[3])))

@@ -9,10 +9,10 @@ from pytest_alpine.engine.docker_api import Api, read_api
 
 DOCKER: dict[str, Any] = {"InitBinary": "docker-init", "SecurityOptions": ["name=seccomp,profile=default"]}
 DOCKER_API = Api(
-    name="docker", command="docker", has_init=True, literal_paths=True, measures_memory=True, leaves_alone=True
+    name="docker", command="docker", has_init=True, literal_paths=True, measures_memory=True, disables_networks=True
 )
 PODMAN_API = Api(
-    name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=True, leaves_alone=False
+    name="podman", command="podman", has_init=True, literal_paths=False, measures_memory=True, disables_networks=False
 )
 ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
 
