@@ -19,8 +19,7 @@ from pytest_alpine.engine.procfs import ProcFS
 from pytest_alpine.engine.result import last_lines
 from pytest_alpine.engine.sandbox import ARGUMENTS, BY_PROGRAM, environment, sandbox_arguments, sandbox_files
 from pytest_alpine.engine.scripts import SHELL
-from pytest_alpine.engine.shell_session import SessionEndedError
-from pytest_alpine.engine.start_problem import start_problem
+from pytest_alpine.engine.start_problem import all_said, start_problem
 from pytest_alpine.engine.unpacked import unpacked
 from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable
 
@@ -180,11 +179,7 @@ def _diagnosis(container: BubblewrapContainer, error: AlpineError) -> AlpineErro
     """Return what *error* at the start of *container* really was."""
     if isinstance(error, EngineUnavailable):
         return error
-    words = [str(error)]
-    if isinstance(error, SessionEndedError):
-        words += [last_lines(error.stdout), last_lines(error.stderr)]
-    words.append(last_lines(container.logs().encode("utf-8", "surrogateescape")))
-    return start_problem(container, "; ".join(word for word in words if word))
+    return start_problem(container, all_said(container, error))
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:

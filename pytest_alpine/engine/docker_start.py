@@ -17,10 +17,8 @@ from pytest_alpine.engine.docker_archive import DockerArchive
 from pytest_alpine.engine.docker_process import DockerProcesses
 from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
 from pytest_alpine.engine.labels import container_name, run_labels
-from pytest_alpine.engine.result import last_lines
 from pytest_alpine.engine.scripts import SHELL
-from pytest_alpine.engine.shell_session import SessionEndedError
-from pytest_alpine.engine.start_problem import is_format_error, start_problem
+from pytest_alpine.engine.start_problem import all_said, is_format_error, start_problem
 from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineRefusedError, EngineUnavailable
 from pytest_alpine.image.docker_client import docker_errors
 
@@ -49,6 +47,10 @@ class _NoInitError(EngineError):
     """The engine has no init process after all."""
 
 
+class _NoNetworkError(ContainerStartError):
+    """The engine has no such network."""
+
+
 class DockerStart:
     """Starts containers on one engine."""
 
@@ -66,30 +68,29 @@ class DockerStart:
         self._api = api
         self._has_init = api.has_init
         self._network = network
-        # Docker starts a container in half the time when it need not make anything of a network.
-        self._bare = network == NO_NETWORK and api.disables_networks
+        # Making a network that is then not used takes Docker as long as all else of a start.
+        self._network_disabled = network == NO_NETWORK and api.disables_networks
         self._native = native
         self._remember = remember
         self._forget = forget
 
     def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
         """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
-        with self._network_errors(image):
-            if self._has_init:
-                with suppress(_NoShellError, _NoInitError):
-                    return self._started(image, held, BY_SHELL, emulated=emulated)
-            if pause_program(self._native) is None:
-                raise ContainerStartError(
-                    f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, "
-                    f"and no program for its machine is known that would wait; read its files with open_image()"
-                )
-            return self._started(image, held, (PROGRAM,), emulated=emulated)
+        if self._has_init:
+            with suppress(_NoShellError, _NoInitError):
+                return self._started(image, held, BY_SHELL, emulated=emulated)
+        if pause_program(self._native) is None:
+            raise ContainerStartError(
+                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, and "
+                f"no program for its machine is known that would wait; read its files with open_image()"
+            )
+        return self._started(image, held, (PROGRAM,), emulated=emulated)
 
     def _started(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
         container = self._created(image, held, program, emulated=emulated)
         try:
             self._boot(container, program)
-            if self._bare:
+            if self._network_disabled:
                 container.write_hosts()
         except AlpineError as error:
             problem = self._diagnosis(container, program, error)
@@ -106,7 +107,7 @@ class DockerStart:
         name = container_name(image)
         self._remember(name, None)  # an engine that ends may make it, and not tell
         try:
-            with self._init_errors(), docker_errors(f"cannot create a container of {image}"):
+            with self._refusals(image), docker_errors(f"cannot create a container of {image}"):
                 made = api.create_container(
                     held.name,
                     name=name,
@@ -116,10 +117,10 @@ class DockerStart:
                     # What the image is made to run does not run, so that nothing can tell how it is.
                     healthcheck={"test": ["NONE"]},
                     host_config=api.create_host_config(init=self._has_init or None, network_mode=self._network),
-                    network_disabled=self._bare,
+                    network_disabled=self._network_disabled,
                     platform=held.platform,
                 )
-        except (EngineRefusedError, _NoInitError):
+        except (EngineRefusedError, _NoInitError, _NoNetworkError):
             self._forget(name)
             raise
         container = DockerContainer(
@@ -135,40 +136,34 @@ class DockerStart:
         return container
 
     @contextmanager
-    def _network_errors(self, image: Image) -> Iterator[None]:
-        try:
-            yield
-        except EngineError as error:
-            if self._network is None or not _NO_SUCH_NETWORK.search(str(error)):
-                raise
-            raise ContainerStartError(
-                f"cannot start a container of {image}: {self._api.name} has no network {self._network!r} (expected "
-                f"one that it lists: {self._api.command} network ls; or {NO_NETWORK})"
-            ) from error
-
-    @contextmanager
-    def _init_errors(self) -> Iterator[None]:
+    def _refusals(self, image: Image) -> Iterator[None]:
+        """Tell apart why the engine refuses to create or to start a container of *image*."""
         try:
             yield
         except EngineRefusedError as error:
-            if _NO_INIT not in error.explanation:
-                raise
-            self._has_init = False
-            raise _NoInitError(str(error)) from error
+            if _NO_INIT in error.explanation:
+                self._has_init = False
+                raise _NoInitError(str(error)) from error
+            if self._network is not None and _NO_SUCH_NETWORK.search(error.explanation):
+                raise _NoNetworkError(
+                    f"cannot start a container of {image}: {self._api.name} has no network {self._network!r} (expected "
+                    f"one that it lists: {self._api.command} network ls; or {NO_NETWORK})"
+                ) from error
+            raise
 
     def _boot(self, container: DockerContainer, program: Sequence[str]) -> None:
         archive = DockerArchive(client=self._client, container=container.id)
         if program is not BY_SHELL:
             archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
             container.commands.has_shell = archive.exists(SHELL)
-        with docker_errors(_cannot_start(container)):
+        with self._refusals(container.image), docker_errors(_cannot_start(container)):
             self._client.api.start(container.id)
         if container.commands.has_shell:
             container.commands.greet()
 
     def _diagnosis(self, container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
         """Return what *error* at the start of *container* really was."""
-        if isinstance(error, EngineUnavailable):
+        if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
             return error
         words = self._last_words(container, error)
         archive = DockerArchive(client=self._client, container=container.id)
@@ -178,15 +173,12 @@ class DockerStart:
 
     def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
         """Return all that is said about the end of *container*, which may take a moment to be."""
-        words = [str(error).removeprefix(f"{_cannot_start(container)}: ")]  # who tells of it says so again
-        if isinstance(error, SessionEndedError):
-            words += [last_lines(error.stdout), last_lines(error.stderr)]
         processes = DockerProcesses(client=self._client, container=container.id)
         deadline = time.monotonic() + _DYING
         while (why := processes.why_stopped()) is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        words += [why or "", last_lines(container.logs().encode("utf-8", "surrogateescape"))]
-        return "; ".join(word for word in words if word)
+        # Who tells of it says so again.
+        return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
 
 
 def _cannot_start(container: DockerContainer) -> str:

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.emulation import not_runnable
+from pytest_alpine.engine.result import last_lines
+from pytest_alpine.engine.shell_session import SessionEndedError
 from pytest_alpine.errors import AlpineError, ContainerStartError, PlatformNotRunnable
 
 if TYPE_CHECKING:
@@ -18,6 +20,20 @@ _FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
 def is_format_error(words: str) -> bool:
     """Whether *words*, all that is said about a start, mean that the kernel knows no such programs."""
     return _FORMAT_ERROR.search(words) is not None
+
+
+def all_said(container: RunningContainer, error: AlpineError, why_stopped: str = "") -> str:
+    """Return in one line all that is said about a *container* whose start met *error*.
+
+    Args:
+        container: it was made, but may not run.
+        error: what its start met.
+        why_stopped: the engine's word for its end, where there is one.
+    """
+    outputs = (error.stdout, error.stderr) if isinstance(error, SessionEndedError) else ()
+    logs = container.logs().encode("utf-8", "surrogateescape")
+    words = [str(error), *map(last_lines, outputs), why_stopped, last_lines(logs)]
+    return "; ".join(line for word in words for line in word.splitlines() if line)
 
 
 def start_problem(container: RunningContainer, words: str) -> AlpineError:

@@ -187,6 +187,7 @@ def test_a_shell_that_cannot_start(engine: Engine, build: Callable[..., Image]) 
     with pytest.raises(ContainerStartError, match=expected) as caught:
         engine.start(build(layer, scratch=True))
     assert str(caught.value).count("cannot start container") == 1
+    assert "\n" not in str(caught.value)
     assert ours(engine) == before
 
 
