@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.rootfs import ContainerArchive
     from pytest_alpine.image.layer import ByteStream
 
+# Two empty blocks. Podman's reader is gone after them, and whatever tarfile adds may meet a broken pipe.
+_END_OF_ARCHIVE: Final = 2 * tarfile.BLOCKSIZE
 _OK: Final = 200
 _NOT_FOUND: Final = 404
 # What the kernel, and the engine in its place, say of paths through files and of loops.
@@ -77,8 +79,9 @@ class DockerArchive:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             tar.addfile(member, io.BytesIO(data))
+            end = tar.offset + _END_OF_ARCHIVE
         with docker_errors(f"cannot write {path} in {self.container}"):
-            self.client.api.put_archive(self.container, "/", buffer.getvalue())
+            self.client.api.put_archive(self.container, "/", buffer.getvalue()[:end])
 
     def _target(self, path: str) -> str:
         """Return where the link at *path* leads in the end, or "" for anything but a link.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine import Container, Engine, Image
+    from pytest_alpine.engine.docker import DockerEngine
     from pytest_alpine.rootfs import Entry
     from tests.support.tars import Node
     from tests.testbed import Testbed
@@ -178,3 +179,20 @@ def test_facts_are_never_stale(fresh: Container) -> None:
 
 def shape(entry: Entry) -> tuple[object, ...]:
     return (entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.size, entry.target)
+
+
+@pytest.mark.usefixtures("client")
+def test_nothing_is_sent_behind_the_end_of_an_archive(
+    engine: DockerEngine, fresh: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    put = engine._client.api.put_archive
+
+    def noted(container: str, path: str, data: bytes) -> object:
+        sent.append(data)
+        return put(container, path, data)
+
+    monkeypatch.setattr(engine._client.api, "put_archive", noted)
+    fresh.write("/srv/x", b"x" * 1000)
+    assert [len(archive) for archive in sent] == [512 + 1024 + 1024], "header, content, two empty blocks"
+    assert fresh.read("/srv/x") == b"x" * 1000
