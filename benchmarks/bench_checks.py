@@ -41,7 +41,7 @@ from pytest_alpine import (
     find_size,
     open_image,
 )
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.elf import elf_for, musl_loader
 
 if TYPE_CHECKING:

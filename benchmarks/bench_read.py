@@ -23,7 +23,7 @@ from statistics import median
 
 from pytest_alpine import open_image
 from pytest_alpine.image.open import published_platforms
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", Path(__file__).parents[2] / "shared" / "alpine"))
 TAG = "3.20"
@@ -36,8 +36,8 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 import bench_read, filelock, yaml, elftools.elf.elffile
 from pathlib import Path
-from pytest_alpine.image import minirootfs
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.minirootfs import source as minirootfs
+from pytest_alpine.image.store.store import Store
 store = Store(Path(sys.argv[3]))
 start = time.perf_counter()
 bench_read.facts(sys.argv[2], store)

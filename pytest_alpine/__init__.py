@@ -9,7 +9,18 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Package, Packages
     from pytest_alpine.apk.version import Version
-    from pytest_alpine.assertions import (
+    from pytest_alpine.checks.clean.assertion import assert_clean, find_clean
+    from pytest_alpine.checks.clean.rule import InvalidRule, Rule
+    from pytest_alpine.checks.comparison.assertions import (
+        InvalidIgnore,
+        assert_no_regression,
+        assert_same,
+        find_regressions,
+        find_same,
+    )
+    from pytest_alpine.checks.comparison.compare import Change, Comparison, compare
+    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.installed import (
         assert_installed,
         assert_memory,
         assert_musl,
@@ -20,23 +31,13 @@ if TYPE_CHECKING:
         find_musl,
         find_shell,
     )
-    from pytest_alpine.budget import find_size, sizes_by_package
-    from pytest_alpine.checks.clean.assertion import assert_clean, find_clean
-    from pytest_alpine.checks.clean.rule import InvalidRule, Rule
-    from pytest_alpine.checks.patched import assert_patched, find_patched
+    from pytest_alpine.checks.patched.assertion import assert_patched, find_patched
+    from pytest_alpine.checks.patched.secdb import SecurityDataError
     from pytest_alpine.checks.platform import assert_platform, find_platform
-    from pytest_alpine.checks.runnable import assert_runnable, find_runnable
-    from pytest_alpine.checks.secdb import SecurityDataError
-    from pytest_alpine.comparison import Change, Comparison, compare
-    from pytest_alpine.comparison_checks import (
-        InvalidIgnore,
-        assert_no_regression,
-        assert_same,
-        find_regressions,
-        find_same,
-    )
+    from pytest_alpine.checks.runnable.assertion import assert_runnable, find_runnable
+    from pytest_alpine.checks.size import find_size, sizes_by_package
     from pytest_alpine.engine.base import Container, Engine
-    from pytest_alpine.engine.result import CommandResult
+    from pytest_alpine.engine.exec.result import CommandResult
     from pytest_alpine.errors import (
         AlpineError,
         CommandTimeout,
@@ -59,20 +60,19 @@ if TYPE_CHECKING:
         PlatformNotRunnable,
         StoreError,
     )
-    from pytest_alpine.findings import Finding
     from pytest_alpine.image.image import Image, Size
     from pytest_alpine.image.open import open_image, published_platforms
-    from pytest_alpine.matrix import Cell
+    from pytest_alpine.matrix.cells import Cell
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
-    from pytest_alpine.rootfs import Entry, RootFS
+    from pytest_alpine.rootfs.base import Entry, RootFS
 
 # Loaded when first used, so that a suite which has the plugin installed and does not use it pays nothing.
 _HOMES: Final = {
     "apk.constraint": ("Constraint",),
     "apk.package": ("Package", "Packages"),
     "apk.version": ("Version",),
-    "assertions": (
+    "checks.installed": (
         "assert_installed",
         "assert_memory",
         "assert_musl",
@@ -83,17 +83,23 @@ _HOMES: Final = {
         "find_musl",
         "find_shell",
     ),
-    "budget": ("find_size", "sizes_by_package"),
+    "checks.size": ("find_size", "sizes_by_package"),
     "checks.clean.assertion": ("assert_clean", "find_clean"),
     "checks.clean.rule": ("InvalidRule", "Rule"),
-    "checks.patched": ("assert_patched", "find_patched"),
+    "checks.patched.assertion": ("assert_patched", "find_patched"),
     "checks.platform": ("assert_platform", "find_platform"),
-    "checks.runnable": ("assert_runnable", "find_runnable"),
-    "checks.secdb": ("SecurityDataError",),
-    "comparison": ("Change", "Comparison", "compare"),
-    "comparison_checks": ("InvalidIgnore", "assert_no_regression", "assert_same", "find_regressions", "find_same"),
+    "checks.runnable.assertion": ("assert_runnable", "find_runnable"),
+    "checks.patched.secdb": ("SecurityDataError",),
+    "checks.comparison.compare": ("Change", "Comparison", "compare"),
+    "checks.comparison.assertions": (
+        "InvalidIgnore",
+        "assert_no_regression",
+        "assert_same",
+        "find_regressions",
+        "find_same",
+    ),
     "engine.base": ("Container", "Engine"),
-    "engine.result": ("CommandResult",),
+    "engine.exec.result": ("CommandResult",),
     "errors": (
         "AlpineError",
         "CommandTimeout",
@@ -116,13 +122,13 @@ _HOMES: Final = {
         "PlatformNotRunnable",
         "StoreError",
     ),
-    "findings": ("Finding",),
+    "checks.findings": ("Finding",),
     "image.image": ("Image", "Size"),
     "image.open": ("open_image", "published_platforms"),
-    "matrix": ("Cell",),
+    "matrix.cells": ("Cell",),
     "platforms": ("Platform",),
     "reference": ("Reference",),
-    "rootfs": ("Entry", "RootFS"),
+    "rootfs.base": ("Entry", "RootFS"),
 }
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -13,18 +13,18 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.declaration import split_list
+from pytest_alpine.checks.today import parse_day
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.matrix.declaration import split_list
 from pytest_alpine.platforms import Platform
-from pytest_alpine.today import parse_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
     from pytest_alpine.image.image import Image
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.store.store import Store
 
 _OK: Final = 0
 _FOUND: Final = 1
@@ -105,7 +105,7 @@ def _facts(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pytest_alpine.checks.patched import missing_fixes, security_data
+    from pytest_alpine.checks.patched.assertion import missing_fixes, security_data
 
     code = _OK
     for image in _images(options):
@@ -121,10 +121,10 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
-    from pytest_alpine.assertions import find_musl
     from pytest_alpine.checks.clean.assertion import find_clean
+    from pytest_alpine.checks.installed import find_musl
     from pytest_alpine.checks.platform import find_platform
-    from pytest_alpine.checks.runnable import find_runnable
+    from pytest_alpine.checks.runnable.assertion import find_runnable
 
     foreign = _globs(options.foreign)
     yield from find_musl(image, foreign)
@@ -149,7 +149,7 @@ def _sizes(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from pytest_alpine.comparison import compare
+    from pytest_alpine.checks.comparison.compare import compare
 
     code = _OK
     to = _parsed(options.to)
@@ -203,7 +203,7 @@ def _open(options: argparse.Namespace, reference: str, platform: Platform | None
 
 
 def _store(options: argparse.Namespace) -> Store:
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.store.store import Store
 
     return Store.default(pull=options.pull, progress=_say)
 

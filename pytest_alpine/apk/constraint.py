@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from pytest_alpine.apk.digest import Digest, parse_digest
-from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.apk.version import Version
 from pytest_alpine.errors import InvalidConstraint, InvalidVersion
+from pytest_alpine.quoting import quoted
 
 PATTERN: Final = r"!?[^\s!<>=~@][^\s<>=~@]*(?:@[^\s<>=~@]+)?(?:[<>=~]\S*)?"
 """A regular expression of whatever has the shape of a constraint, and that in one way only: lists are told by it."""

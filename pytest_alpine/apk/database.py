@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.apk.package import Packages
-    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.rootfs.base import RootFS
 
 DATABASES: Final = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 """Where the database may be: apk looks in the first place, which is the second where ``/lib`` links to ``usr/lib``."""

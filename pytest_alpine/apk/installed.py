@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.apk.constraint import PATTERN as CONSTRAINT
 from pytest_alpine.apk.files import ROWS
 from pytest_alpine.apk.package import Package, Packages
-from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.errors import DatabaseError
+from pytest_alpine.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

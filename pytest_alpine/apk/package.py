@@ -13,9 +13,9 @@ from functools import cached_property
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.digest import Digest, parse_digest
 from pytest_alpine.apk.files import PackageDirectory, PackageFile, file_paths, parse_files
-from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.apk.version import Version
 from pytest_alpine.errors import PackageNotInstalled
+from pytest_alpine.quoting import quoted
 
 
 @dataclass(frozen=True, repr=False)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
-from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.errors import DatabaseError
+from pytest_alpine.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from pytest_alpine.apk.quoting import quoted
 from pytest_alpine.errors import InvalidVersion
+from pytest_alpine.quoting import quoted
 
 Key = tuple[int | str, ...]
 

@@ -10,21 +10,21 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import ARCH, read_arch
-from pytest_alpine.arm_attributes import ArmAttributes, read_arm_attributes
-from pytest_alpine.checks.moment import Moment, at_one_moment, image_of
+from pytest_alpine.checks.findings import Finding, require_none
+from pytest_alpine.checks.snapshot import Moment, at_one_moment, image_of
 from pytest_alpine.checks.subjects import as_globs, is_for, machine_name, matches, named, packages_of
-from pytest_alpine.elf import EM_ARM
+from pytest_alpine.elf.arm_attributes import ArmAttributes, read_arm_attributes
+from pytest_alpine.elf.reader import EM_ARM
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.findings import Finding, require_none
-from pytest_alpine.rootfs import open_file
+from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.binaries import Binary
+    from pytest_alpine.checks.findings import Target
     from pytest_alpine.engine.base import Container
-    from pytest_alpine.findings import Target
+    from pytest_alpine.facts.binaries import Binary
     from pytest_alpine.image.image import Image
 
 _SONAME: Final = re.compile(r"libc\.musl-([a-z0-9_]+)\.so\.1")

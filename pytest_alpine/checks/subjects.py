@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.elf import ElfFile, ElfHeader
-    from pytest_alpine.findings import Target
+    from pytest_alpine.checks.findings import Target
+    from pytest_alpine.elf.reader import ElfFile, ElfHeader
 
 BUILT_FOR_MUSL: Final = "a file built for musl"
 

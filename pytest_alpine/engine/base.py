@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
-    from pytest_alpine.engine.history import PastCommand
-    from pytest_alpine.engine.result import CommandResult
+    from pytest_alpine.engine.exec.history import PastCommand
+    from pytest_alpine.engine.exec.result import CommandResult
+    from pytest_alpine.facts.libc import Libc
+    from pytest_alpine.facts.release import Release
+    from pytest_alpine.facts.shell import Shell
     from pytest_alpine.image.image import Image
-    from pytest_alpine.libc import Libc
     from pytest_alpine.platforms import Platform
-    from pytest_alpine.release import Release
-    from pytest_alpine.rootfs import RootFS
-    from pytest_alpine.shell import Shell
+    from pytest_alpine.rootfs.base import RootFS
 
 TIMEOUT: Final = 60.0
 """Seconds that a command gets where nothing else is said."""

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.dockerapi.client import docker_errors
+from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.engine.hosts import engine_of
 from pytest_alpine.engine.labels import run_labels
 from pytest_alpine.errors import EngineError
-from pytest_alpine.image.daemon import open_source
-from pytest_alpine.image.docker_client import docker_errors
+from pytest_alpine.image.daemon.source import open_source
 from pytest_alpine.image.image import Image
 from pytest_alpine.reference import Reference
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.image.docker_context import has_context, known_contexts
-from pytest_alpine.image.ssh_tunnel import SSH, SshAddress
+from pytest_alpine.dockerapi.contexts import has_context, known_contexts
+from pytest_alpine.dockerapi.ssh_tunnel import SSH, SshAddress
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

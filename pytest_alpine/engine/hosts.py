@@ -138,8 +138,8 @@ def engine_of(engine: Engine, platform: Platform) -> Engine:
 
 
 def _open_host(host: str, network: str | None) -> Engine:
-    from pytest_alpine.engine.docker import DockerEngine
-    from pytest_alpine.image.docker_client import connect, endpoint_named
+    from pytest_alpine.dockerapi.client import connect, endpoint_named
+    from pytest_alpine.engine.docker.engine import DockerEngine
 
     option = "-H" if "://" in host else "--context"
     return DockerEngine(partial(connect, endpoint_named(host)), f"docker {option} {host}", network=network)

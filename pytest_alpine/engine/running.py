@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.base import TIMEOUT
-from pytest_alpine.engine.commands import Commands
-from pytest_alpine.engine.facts import LiveFacts
-from pytest_alpine.engine.history import CommandHistory
+from pytest_alpine.engine.exec.commands import Commands
+from pytest_alpine.engine.exec.history import CommandHistory
 from pytest_alpine.errors import EngineError, FileNotInImage
-from pytest_alpine.rootfs import Entry, absolute
+from pytest_alpine.facts.live import LiveFacts
+from pytest_alpine.rootfs.base import Entry, absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from testinfra.host import Host
     from typing_extensions import Self
 
-    from pytest_alpine.engine.history import PastCommand
-    from pytest_alpine.engine.process import Processes
-    from pytest_alpine.engine.result import CommandResult
+    from pytest_alpine.engine.exec.history import PastCommand
+    from pytest_alpine.engine.exec.process import Processes
+    from pytest_alpine.engine.exec.result import CommandResult
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
-    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.rootfs.base import RootFS
 
 
 class RunningContainer(LiveFacts, ABC):
@@ -97,7 +97,7 @@ class RunningContainer(LiveFacts, ABC):
     @cached_property
     def host(self) -> Host:
         """The container for testinfra."""
-        from pytest_alpine.engine.testinfra_backend import open_host
+        from pytest_alpine.engine.testinfra import open_host
 
         return open_host(self)
 

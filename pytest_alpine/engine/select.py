@@ -37,38 +37,38 @@ class Kind(NamedTuple):
 
 
 def _open_docker(network: str | None) -> Engine:
-    from pytest_alpine.engine.docker import DockerEngine
+    from pytest_alpine.engine.docker.engine import DockerEngine
 
     return DockerEngine(network=network)
 
 
 def _look_docker() -> str:
-    from pytest_alpine.engine.ping import look_docker
+    from pytest_alpine.dockerapi.ping import look_docker
 
     return look_docker()
 
 
 def _open_podman(network: str | None) -> Engine:
-    from pytest_alpine.engine.docker import DockerEngine
-    from pytest_alpine.engine.podman import connect_podman
+    from pytest_alpine.dockerapi.podman import connect_podman
+    from pytest_alpine.engine.docker.engine import DockerEngine
 
     return DockerEngine(connect_podman, network=network)
 
 
 def _look_podman() -> str:
-    from pytest_alpine.engine.podman import look_podman
+    from pytest_alpine.dockerapi.podman import look_podman
 
     return look_podman()
 
 
 def _open_bubblewrap(network: str | None) -> Engine:
-    from pytest_alpine.engine.bubblewrap import BubblewrapEngine
+    from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
 
     return BubblewrapEngine(network=network)
 
 
 def _look_bubblewrap() -> str:
-    from pytest_alpine.engine.bubblewrap_program import look_bubblewrap
+    from pytest_alpine.engine.bubblewrap.program import look_bubblewrap
 
     return look_bubblewrap()
 
@@ -117,10 +117,10 @@ def connect_to_store(name: str) -> DockerClient:
         EngineUnavailable: it does not answer.
     """
     if name == "podman":
-        from pytest_alpine.engine.podman import connect_podman
+        from pytest_alpine.dockerapi.podman import connect_podman
 
         return connect_podman()
-    from pytest_alpine.image.docker_client import connect
+    from pytest_alpine.dockerapi.client import connect
 
     return connect()
 

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.emulation import not_runnable
-from pytest_alpine.engine.result import last_lines
-from pytest_alpine.engine.shell_session import SessionEndedError
+from pytest_alpine.engine.exec.result import last_lines
+from pytest_alpine.engine.exec.shell_session import SessionEndedError
 from pytest_alpine.errors import AlpineError, ContainerStartError, PlatformNotRunnable
 
 if TYPE_CHECKING:

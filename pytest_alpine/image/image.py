@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.config import ImageConfig, parse_config
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.facts import Facts
-from pytest_alpine.layers import LayeredRootFS
+from pytest_alpine.facts.facts import Facts
+from pytest_alpine.image.spec.config import ImageConfig, parse_config
+from pytest_alpine.rootfs.layers import LayeredRootFS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.image.layer import Layer
+    from pytest_alpine.image.blobs.layer import Layer
     from pytest_alpine.image.source import ImageSource
-    from pytest_alpine.image.store import Store, StoredLayer
-    from pytest_alpine.image.stored_tree import StoredTree
+    from pytest_alpine.image.store.store import Store, StoredLayer
+    from pytest_alpine.image.store.stored_tree import StoredTree
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
-    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.rootfs.base import RootFS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,10 +12,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import MalformedImage, PlatformNotFound
-from pytest_alpine.image.document import checked_digest, field, parse_json
-from pytest_alpine.image.layer import ByteStream, Layer
-from pytest_alpine.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest, parse_manifest
+from pytest_alpine.image.blobs.layer import ByteStream, Layer
 from pytest_alpine.image.source import ImageSource, not_published
+from pytest_alpine.image.spec.documents import checked_digest, field, parse_json
+from pytest_alpine.image.spec.manifest import INDEX_TYPES, Descriptor, Index, Manifest, parse_manifest
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

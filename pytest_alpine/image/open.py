@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import PlatformNotFound
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 # Loaded when first used: most suites need one of them, and some bring heavy libraries.
 _TRANSPORTS: Final = {
-    "": "pytest_alpine.image.local_or_registry",
-    "registry": "pytest_alpine.image.registry",
-    "docker-daemon": "pytest_alpine.image.daemon",
-    "docker-archive": "pytest_alpine.image.docker_archive",
-    "oci": "pytest_alpine.image.oci",
-    "oci-archive": "pytest_alpine.image.oci",
-    "minirootfs": "pytest_alpine.image.minirootfs",
+    "": "pytest_alpine.image.plain_name",
+    "registry": "pytest_alpine.image.registry.source",
+    "docker-daemon": "pytest_alpine.image.daemon.source",
+    "docker-archive": "pytest_alpine.image.archives.docker_archive",
+    "oci": "pytest_alpine.image.archives.oci",
+    "oci-archive": "pytest_alpine.image.archives.oci",
+    "minirootfs": "pytest_alpine.image.minirootfs.source",
 }
 
 

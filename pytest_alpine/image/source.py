@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.image.layer import Layer
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.blobs.layer import Layer
+    from pytest_alpine.image.store.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_alpine.apk.quoting import visible
-from pytest_alpine.budget import sizes_by_package
+from pytest_alpine.checks.size import sizes_by_package
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.quoting import visible
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:

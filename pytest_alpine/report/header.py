@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_alpine.matrix import references
+from pytest_alpine.matrix.cells import references
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_alpine.declaration import Declaration
+    from pytest_alpine.matrix.declaration import Declaration
 
 
 class HeaderSettings(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.engine.result import last_lines
+from pytest_alpine.engine.exec.result import last_lines
 from pytest_alpine.errors import AlpineError
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_alpine import open_image
+from pytest_alpine.dockerapi.client import Connect, Endpoint, connect, endpoint
+from pytest_alpine.dockerapi.podman import connect_podman
 from pytest_alpine.engine.labels import PID
-from pytest_alpine.engine.podman import connect_podman
 from pytest_alpine.engine.select import select_engine
-from pytest_alpine.image.docker_client import Connect, Endpoint, connect, endpoint
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from tests.conftest import need
 from tests.support.images import image, write_oci_layout

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import ContainerStartError, EngineError, EngineUnavailable
-from pytest_alpine.engine.bubblewrap import BubblewrapEngine
+from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
 from pytest_alpine.engine.build import build_image
 from tests.engine.conftest import NATIVE
 from tests.support.images import Device, Directory, Symlink, layer_tar
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_alpine import Container, Image
-    from pytest_alpine.engine.bubblewrap_container import BubblewrapContainer
+    from pytest_alpine.engine.bubblewrap.container import BubblewrapContainer
     from tests.support.tars import Node
 
 pytestmark = [pytest.mark.bubblewrap]
@@ -280,8 +280,8 @@ AS_ANYBODY = """
 import json, sys
 from pathlib import Path
 from pytest_alpine import CommandTimeout, open_image
-from pytest_alpine.engine.bubblewrap import BubblewrapEngine
-from pytest_alpine.image.store import Store
+from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
+from pytest_alpine.image.store.store import Store
 root = Path(sys.argv[1])
 engine = BubblewrapEngine(root)
 image = open_image(sys.argv[2], sys.argv[3], store=Store(root))
@@ -343,7 +343,7 @@ def test_namespaces_that_the_kernel_refuses(monkeypatch: pytest.MonkeyPatch, tmp
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("pytest_alpine.engine.bubblewrap_link.SpawnerLink._answer", refuse)
+    monkeypatch.setattr("pytest_alpine.engine.bubblewrap.link.SpawnerLink._answer", refuse)
     expected = (
         r"bubblewrap cannot run: the kernel allows this user no namespaces of its own \(Operation not permitted\); "
         r"allow them: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 "
@@ -356,8 +356,8 @@ ELSEWHERE = """
 import json, sys
 from pathlib import Path
 from pytest_alpine import open_image
-from pytest_alpine.engine.bubblewrap import BubblewrapEngine
-from pytest_alpine.image.store import Store
+from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
+from pytest_alpine.image.store.store import Store
 engine = BubblewrapEngine(Path(sys.argv[1]))
 container = engine.start(open_image(sys.argv[2], sys.argv[3], store=Store(Path(sys.argv[4]))))
 box = container._sandbox

@@ -16,7 +16,7 @@ import pytest
 from docker.errors import NotFound
 
 from pytest_alpine import ContainerStartError, EngineError, EngineUnavailable, PlatformNotRunnable
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.engine.emulation import Machines
 from pytest_alpine.engine.keepalive import pause_program
 from pytest_alpine.engine.select import select_engine
@@ -262,7 +262,7 @@ def test_interrupted_while_it_starts(engine: Engine, alpine: Image, monkeypatch:
         raise KeyboardInterrupt
 
     before = ours(engine)
-    monkeypatch.setattr("pytest_alpine.engine.commands.Commands.greet", interrupted)
+    monkeypatch.setattr("pytest_alpine.engine.exec.commands.Commands.greet", interrupted)
     with pytest.raises(KeyboardInterrupt):
         engine.start(alpine)
     assert ours(engine) == before
@@ -301,7 +301,7 @@ import json, sys, time
 from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.select import select_engine
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 said = []
 store = Store(Path(sys.argv[1]), progress=said.append)
 container = select_engine(sys.argv[5]).start(open_image(sys.argv[2], sys.argv[3], store=store))

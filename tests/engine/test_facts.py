@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.declaration import Declaration
 from pytest_alpine.image.open import open_image
-from pytest_alpine.image.store import Store
-from pytest_alpine.matrix import cells, references
+from pytest_alpine.image.store.store import Store
+from pytest_alpine.matrix.cells import cells, references
+from pytest_alpine.matrix.declaration import Declaration
 from tests.support.mirror import MIRROR
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ echo "elf"; od -An -tx1 -N20 /bin/busybox
 
 @pytest.fixture(scope="module")
 def docker() -> Iterator[Engine]:
-    from pytest_alpine.engine.docker import DockerEngine
+    from pytest_alpine.engine.docker.engine import DockerEngine
 
     engine = DockerEngine()
     yield engine

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine import Container, Engine, Image
-    from pytest_alpine.engine.docker import DockerEngine
-    from pytest_alpine.rootfs import Entry
+    from pytest_alpine.engine.docker.engine import DockerEngine
+    from pytest_alpine.rootfs.base import Entry
     from tests.support.tars import Node
     from tests.testbed import Testbed
 

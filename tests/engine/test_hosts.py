@@ -16,7 +16,7 @@ import pytest
 from docker.errors import NotFound
 
 from pytest_alpine.engine.build import build_image
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.engine.hosts import EngineHosts
 from pytest_alpine.errors import EngineError, EngineUnavailable
 from pytest_alpine.platforms import Platform
@@ -71,7 +71,7 @@ from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.host_addresses import parse_hosts
 from pytest_alpine.engine.hosts import open_engine
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 image = open_image(sys.argv[1], sys.argv[2], store=Store(Path(sys.argv[3])))
 container = open_engine("auto", parse_hosts([f"{sys.argv[2]}={sys.argv[4]}"])).start(image)
 children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_alpine import ContainerStartError, EngineUnavailable
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.dockerapi.client import endpoint
+from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.engine.hosts import EngineHosts
 from pytest_alpine.engine.keepalive import pause_program
 from pytest_alpine.engine.select import select_engine
-from pytest_alpine.image.docker_client import endpoint
 from tests.engine.conftest import ours
 from tests.support.images import Directory, File, layer_tar
 

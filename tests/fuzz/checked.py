@@ -25,10 +25,10 @@ from pytest_alpine import (
     find_shell,
 )
 from pytest_alpine.errors import AlpineError
-from pytest_alpine.image.store import Store, StoredLayer
-from pytest_alpine.image.stored_tree import StoredTree
-from pytest_alpine.layers import Changeset
-from pytest_alpine.rootfs import Entry
+from pytest_alpine.image.store.store import Store, StoredLayer
+from pytest_alpine.image.store.stored_tree import StoredTree
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.layers import Changeset
 from tests.support.alpine import CONFIG, GOOD
 from tests.support.elf import elf_for, musl_loader
 from tests.support.images import Directory, File, Node, Symlink
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_alpine.image.layer import Layer
+    from pytest_alpine.image.blobs.layer import Layer
 
 CONFIGURATION: Final = "configuration"
 _REFERENCE: Final = Reference.parse("hostile:1")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
-from pytest_alpine.image.changeset_file import dump_changeset
-from pytest_alpine.image.stored_tree import StoredTree, dump_tree
-from pytest_alpine.layers import Changeset, HardLink as Linked
-from pytest_alpine.rootfs import Entry
+from pytest_alpine.image.store.changeset_file import dump_changeset
+from pytest_alpine.image.store.stored_tree import StoredTree, dump_tree
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.layers import Changeset, HardLink as Linked
 from tests.fuzz.checked import CHECKS, HOSTILE, SECDB, content_of
 from tests.support.alpine import DATABASE
 from tests.support.elf import Arm, Elf, elf_for, glibc_loader, musl_loader

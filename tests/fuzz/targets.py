@@ -21,28 +21,28 @@ from pytest_alpine.apk.database import parse_world
 from pytest_alpine.apk.installed import parse_installed
 from pytest_alpine.apk.repositories import RepositoryParser
 from pytest_alpine.apk.version import Version
-from pytest_alpine.arm_attributes import read_arm_attributes
-from pytest_alpine.binaries import parse_shebang
 from pytest_alpine.checks.clean.unneeded_packages import needed_packages
-from pytest_alpine.checks.secdb import parse_security_data, read_ids
-from pytest_alpine.config import parse_config
-from pytest_alpine.elf import ElfFile, read_elf, read_header
+from pytest_alpine.checks.patched.secdb import parse_security_data, read_ids
+from pytest_alpine.elf.arm_attributes import read_arm_attributes
+from pytest_alpine.elf.musl_loader import MuslLoader
+from pytest_alpine.elf.reader import ElfFile, read_elf, read_header
 from pytest_alpine.errors import AlpineError, FileNotInImage
-from pytest_alpine.image.changeset_file import load_changeset
-from pytest_alpine.image.compression import decompressed
-from pytest_alpine.image.manifest import parse_manifest
-from pytest_alpine.image.mirror import FolderMirror
-from pytest_alpine.image.mirror_release import RELEASE_FILE, Release, find_tarball
+from pytest_alpine.facts.binaries import parse_shebang
+from pytest_alpine.facts.release import parse_os_release
+from pytest_alpine.image.blobs.compression import decompressed
+from pytest_alpine.image.minirootfs.mirror import FolderMirror
+from pytest_alpine.image.minirootfs.releases import RELEASE_FILE, Release, find_tarball
 from pytest_alpine.image.open import open_image
-from pytest_alpine.image.registry_auth import parse_challenges
-from pytest_alpine.image.store import Store
-from pytest_alpine.image.stored_tree import load_tree
-from pytest_alpine.layers import Changeset, LayeredRootFS, flatten, read_changeset
-from pytest_alpine.ldso import MuslLoader
+from pytest_alpine.image.registry.auth import parse_challenges
+from pytest_alpine.image.spec.config import parse_config
+from pytest_alpine.image.spec.manifest import parse_manifest
+from pytest_alpine.image.store.changeset_file import load_changeset
+from pytest_alpine.image.store.store import Store
+from pytest_alpine.image.store.stored_tree import load_tree
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
-from pytest_alpine.release import parse_os_release
-from pytest_alpine.rootfs import Entry
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.layers import Changeset, LayeredRootFS, flatten, read_changeset
 from pytest_alpine.sizes import parse_size
 from tests.fuzz.checked import check
 from tests.support.tars import Directory, HardLink, Symlink, layer_tar
@@ -50,7 +50,7 @@ from tests.support.tars import Directory, HardLink, Symlink, layer_tar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.rootfs.base import RootFS
     from tests.support.tars import Node
 
 _OUTPUT: Final = 64 << 20

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine import ldso
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.installed import parse_installed
 from pytest_alpine.apk.repositories import RepositoryParser
 from pytest_alpine.checks.clean.assertion import find_clean
 from pytest_alpine.checks.clean.unneeded_packages import needed_packages
-from pytest_alpine.checks.runnable import find_runnable
+from pytest_alpine.checks.runnable.assertion import find_runnable
+from pytest_alpine.elf import musl_loader as ldso
 from pytest_alpine.errors import DatabaseError, MalformedImage
-from pytest_alpine.layers import flatten, read_changeset
+from pytest_alpine.rootfs.layers import flatten, read_changeset
 from tests.support.alpine import GOOD, built
 from tests.support.elf import elf_for
 from tests.support.images import Directory, File, Node, Symlink, layer_tar, whiteout

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.official]
 CONFTEST = """
 import os
 from pathlib import Path
-from pytest_alpine.engine.container import DockerContainer
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.engine.docker.container import DockerContainer
+from pytest_alpine.engine.docker.engine import DockerEngine
 
 LOG = Path(__file__).with_name("log")
 
@@ -105,7 +105,7 @@ def test_a_failed_start_is_told_by_each_test_that_needs_it(
     pytester.makeconftest(
         """
 from pytest_alpine import ContainerStartError
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.engine.docker.engine import DockerEngine
 
 start = DockerEngine.start
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_cleaned_up_is_tried_again_and_told(
         f"FAILURES = {failures}"
         """
 from pytest_alpine import EngineError
-from pytest_alpine.engine.container import DockerContainer
+from pytest_alpine.engine.docker.container import DockerContainer
 
 stop = DockerContainer.stop
 calls = []

@@ -19,10 +19,10 @@ import docker  # noqa: F401 - pytester forgets the modules that are first loaded
 import pytest
 
 from pytest_alpine import open_image
-from pytest_alpine.engine.docker import DockerEngine
+from pytest_alpine.dockerapi.client import Endpoint, connect
+from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.errors import EngineError
-from pytest_alpine.image.docker_client import Endpoint, connect
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.bed import far, process
 from tests.support.images import image, layer_tar, write_oci_layout
 from tests.testbed import Testbed

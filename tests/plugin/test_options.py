@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pytest_alpine.today import today
+from pytest_alpine.checks.today import today
 from tests.support.alpine import CONFIG, GOOD
 from tests.support.images import image, layer_tar, write_oci_layout
 
@@ -98,7 +98,9 @@ def test_the_day_is_what_the_run_says(
 
 
 def test_the_day_goes_with_the_run(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("from pytest_alpine.today import today\ndef test_x(): assert str(today()) == '1999-12-31'")
+    pytester.makepyfile(
+        "from pytest_alpine.checks.today import today\ndef test_x(): assert str(today()) == '1999-12-31'"
+    )
     before = today()
     pytester.runpytest_inprocess("--alpine-today=1999-12-31").assert_outcomes(passed=1)
     assert today() >= before

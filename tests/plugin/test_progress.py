@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.progress import _fitted
+from pytest_alpine.plugin.progress import _fitted
 from tests.support.small_mirror import serving_files, write_mirror
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.elf import is_elf
+from pytest_alpine.elf.reader import is_elf
 from pytest_alpine.platforms import BY_APK_ARCH, Platform
 from tests.support.mirror import TARBALLS, tarball_id
 

@@ -11,8 +11,8 @@ import pytest
 
 from pytest_alpine import find_runnable, open_image
 from pytest_alpine.checks.subjects import same_machine
-from pytest_alpine.image.store import Store
-from pytest_alpine.ldso import MuslLoader
+from pytest_alpine.elf.musl_loader import MuslLoader
+from pytest_alpine.image.store.store import Store
 from tests.property.mutants import Alpine, mutate, unpacked
 from tests.support.images import image, write_oci_layout
 from tests.support.mirror import TARBALLS, tarball_id
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_alpine import Image
-    from pytest_alpine.binaries import Binary
-    from pytest_alpine.elf import ElfFile
+    from pytest_alpine.elf.reader import ElfFile
+    from pytest_alpine.facts.binaries import Binary
 
 MUTANTS = int(os.environ.get("PYTEST_ALPINE_MUTANTS", "12"))
 """How many per architecture: some are enough to see a difference, hundreds to trust that there is none."""

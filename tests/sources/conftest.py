@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from docker.errors import ImageNotFound
 
-from pytest_alpine.image.docker_client import connect
-from pytest_alpine.image.store import Store
+from pytest_alpine.dockerapi.client import connect
+from pytest_alpine.image.store.store import Store
 from tests.support.engine_proxy import EngineProxy, proxied
 from tests.support.images import write_legacy_docker_archive
 

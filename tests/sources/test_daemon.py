@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import AlpineError, EngineUnavailable, ImageNotFound, PlatformNotFound
-from pytest_alpine.image.daemon import open_source, published
-from pytest_alpine.image.docker_archive import open_source as open_archive, published as published_archive
+from pytest_alpine.image.archives.docker_archive import open_source as open_archive, published as published_archive
+from pytest_alpine.image.daemon.source import open_source, published
 from pytest_alpine.image.image import Image
-from pytest_alpine.layers import read_changeset
 from pytest_alpine.platforms import BY_APK_ARCH, Platform
 from pytest_alpine.reference import Reference
+from pytest_alpine.rootfs.layers import read_changeset
 from tests.support.images import image, layer_tar, whiteout
 from tests.support.mirror import TARBALLS, tarball_id
 from tests.support.registry_server import RegistryServer, serving
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.store.store import Store
     from tests.support.engine_proxy import EngineProxy
     from tests.support.images import BuiltImage
 
@@ -153,7 +153,7 @@ def test_a_layer_that_the_store_lost_is_read_again(load: Load, store: Store) -> 
 def test_many_at_once_save_once(load: Load, proxy: EngineProxy, store: Store) -> None:
     name = load(SMALL)
     code = (
-        "import sys; from pathlib import Path; from pytest_alpine.image.store import Store;"
+        "import sys; from pathlib import Path; from pytest_alpine.image.store.store import Store;"
         "from pytest_alpine.image.open import open_image;"
         "image = open_image(sys.argv[1], 'amd64', store=Store(Path(sys.argv[2])));"
         "print(*[layer.diff_id for layer in image.stored_layers])"

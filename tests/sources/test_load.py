@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_alpine.errors import DigestMismatch, StoreError
+from pytest_alpine.image.archives.oci import open_source
+from pytest_alpine.image.daemon.load import docker_archive
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.load import docker_archive
-from pytest_alpine.image.oci import open_source
 from pytest_alpine.image.open import open_image
 from pytest_alpine.platforms import BY_APK_ARCH, Platform
 from pytest_alpine.reference import Reference
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.store.store import Store
     from tests.support.images import BuiltImage
 
     Names = Callable[[], str]

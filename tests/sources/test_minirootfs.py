@@ -14,7 +14,7 @@ from tests.support.small_mirror import serving_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_alpine.image.store import Store
+    from pytest_alpine.image.store.store import Store
 
 pytestmark = pytest.mark.official
 

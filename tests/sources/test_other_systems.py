@@ -8,7 +8,7 @@ import pytest
 
 from pytest_alpine import Image, assert_installed, assert_musl, assert_shell, open_image
 from pytest_alpine.errors import DatabaseError
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.testbed import BedError, Testbed, busybox_rootfs, debian_rootfs
 
 if TYPE_CHECKING:

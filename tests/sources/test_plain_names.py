@@ -9,7 +9,7 @@ import pytest
 
 from pytest_alpine.errors import ImageError, ImageNotFound
 from pytest_alpine.image.open import open_image, published_platforms
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from tests.support.images import image, layer_tar
 from tests.support.registry_server import Fault, RegistryServer, serving

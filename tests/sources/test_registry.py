@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import ImageError, ImageNotFound, PlatformNotFound
-from pytest_alpine.image import minirootfs, registry
 from pytest_alpine.image.image import Image
+from pytest_alpine.image.minirootfs import source as minirootfs
 from pytest_alpine.image.open import open_image, published_platforms
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.registry import source as registry
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from pytest_alpine.reference import Reference
 from tests.support.mirror import ROOT
@@ -112,7 +113,7 @@ READER = """
 import sys
 from pathlib import Path
 from pytest_alpine.image.open import open_image, published_platforms
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 store = Store(Path(sys.argv[1]), progress=lambda text: print(text, file=sys.stderr))
 for platform in published_platforms(sys.argv[2], store=store):
     image = open_image(sys.argv[2], platform, store=store)

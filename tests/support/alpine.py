@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_alpine import Image, open_image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.images import Directory, File, Node, Symlink, image, layer_tar, write_oci_layout
 
 if TYPE_CHECKING:

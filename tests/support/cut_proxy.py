@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_alpine.image.docker_client import endpoint
+from pytest_alpine.dockerapi.client import endpoint
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_alpine.image.docker_client import endpoint
+from pytest_alpine.dockerapi.client import endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

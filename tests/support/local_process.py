@@ -6,13 +6,13 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from pytest_alpine.engine.killing import kill_by_shell
-from pytest_alpine.engine.pipes import PipeStream
+from pytest_alpine.engine.bubblewrap.pipes import PipeStream
+from pytest_alpine.engine.docker.killing import kill_by_shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_alpine.engine.process import Process, Processes, ProcessStream
+    from pytest_alpine.engine.exec.process import Process, Processes, ProcessStream
 
 
 class LocalStream(PipeStream):

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pytest_alpine.layers import LayeredRootFS, flatten, read_changeset
+from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
 
 ROOT = Path(__file__).parents[2]
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", ROOT.parent / "shared" / "alpine"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.layers import LayeredRootFS, flatten, read_changeset
+from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
 from tests.support.tars import layer_tar
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import struct
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_alpine.arm_attributes import ArmAttributes, read_arm_attributes
+from pytest_alpine.elf.arm_attributes import ArmAttributes, read_arm_attributes
 from pytest_alpine.errors import AlpineError, MalformedImage
 from tests.support.elf import Arm, Elf, elf_for
 

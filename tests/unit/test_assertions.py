@@ -16,7 +16,7 @@ from pytest_alpine import (
     sizes_by_package,
 )
 from pytest_alpine.errors import DatabaseError, InvalidConstraint, InvalidSize
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.images import HardLink, Members, Node, Symlink, image, layer_tar, write_oci_layout
 from tests.support.mirror import MIRROR
 

@@ -15,7 +15,7 @@ from pytest_alpine import (
     published_platforms,
     sizes_by_package,
 )
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.alpine import CONFIG, DATABASE, GOOD, built, package
 from tests.support.elf import Elf
 from tests.support.images import File, Node, Symlink

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_alpine.config import HistoryEntry, ImageConfig, parse_config
 from pytest_alpine.errors import AlpineError, MalformedImage
+from pytest_alpine.image.spec.config import HistoryEntry, ImageConfig, parse_config
 from pytest_alpine.platforms import Platform
 from tests.support.images import image, layer_tar
 

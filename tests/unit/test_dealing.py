@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.remote import Producer
 
-from pytest_alpine.dealing import EMULATED, NATIVE, OTHER, Durations, cell_group, kind_of
 from pytest_alpine.platforms import PLATFORMS, Platform
-from pytest_alpine.scheduling import CellScheduling
+from pytest_alpine.plugin.xdist.durations import EMULATED, NATIVE, OTHER, Durations, cell_group, kind_of
+from pytest_alpine.plugin.xdist.scheduling import CellScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

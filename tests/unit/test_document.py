@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_alpine.document import field, parse_json
 from pytest_alpine.errors import MalformedImage
+from pytest_alpine.image.spec.json_fields import field, parse_json
 
 
 def test_an_object() -> None:

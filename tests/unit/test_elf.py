@@ -12,7 +12,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 from hypothesis import given, settings, strategies as st
 
-from pytest_alpine.elf import ElfFile, ElfHeader, VersionNeed, is_elf, read_elf, read_header
+from pytest_alpine.elf.reader import ElfFile, ElfHeader, VersionNeed, is_elf, read_elf, read_header
 from pytest_alpine.errors import AlpineError, MalformedImage
 from pytest_alpine.platforms import PLATFORMS
 from tests.support import mirror

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_alpine.errors import AlpineError, FileNotInImage, ImageError, MalformedImage
-from pytest_alpine.layers import Changeset, HardLink as LinkItem, flatten, read_changeset, rootfs_size
-from pytest_alpine.rootfs import Entry
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.layers import Changeset, HardLink as LinkItem, flatten, read_changeset, rootfs_size
 from tests.support.rootfs import rootfs_of
 from tests.support.tars import OPAQUE, Device, Directory, Fifo, File, HardLink, Node, Symlink, layer_tar, whiteout
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.libc import Libc, Loader, read_libc
+from pytest_alpine.facts.libc import Libc, Loader, read_libc
 from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Elf, elf_for, glibc_loader, musl_loader
 from tests.support.rootfs import rootfs_of

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_alpine.declaration import Declaration, split_list
 from pytest_alpine.errors import InvalidPlatform
-from pytest_alpine.matrix import Cell, cells, check
+from pytest_alpine.matrix.cells import Cell, cells, check
+from pytest_alpine.matrix.declaration import Declaration, split_list
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 

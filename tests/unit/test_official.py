@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.arm_attributes import read_arm_attributes
-from pytest_alpine.elf import EM_ARM, is_elf, read_elf
-from pytest_alpine.libc import read_libc
+from pytest_alpine.elf.arm_attributes import read_arm_attributes
+from pytest_alpine.elf.reader import EM_ARM, is_elf, read_elf
+from pytest_alpine.facts.libc import read_libc
+from pytest_alpine.facts.release import read_release
+from pytest_alpine.facts.shell import Shell, read_shell, read_shells
 from pytest_alpine.platforms import BY_APK_ARCH
-from pytest_alpine.release import read_release
-from pytest_alpine.shell import Shell, read_shell, read_shells
 from tests.support import mirror
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_alpine.elf import ElfFile
-    from pytest_alpine.layers import LayeredRootFS
+    from pytest_alpine.elf.reader import ElfFile
+    from pytest_alpine.rootfs.layers import LayeredRootFS
 
 pytestmark = [
     pytest.mark.skipif(not mirror.TARBALLS, reason="needs the official root filesystems"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_alpine.errors import FileNotInImage
-from pytest_alpine.release import Release, parse_os_release, read_release
+from pytest_alpine.facts.release import Release, parse_os_release, read_release
 from tests.support.rootfs import rootfs_of
 from tests.support.tars import Directory, Symlink
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import FileNotInImage
-from pytest_alpine.rootfs import Entry, absolute, follow, open_file
+from pytest_alpine.rootfs.base import Entry, absolute, follow, open_file
 from tests.support.rootfs import rootfs_of
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Symlink
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_alpine.layers import LayeredRootFS
+    from pytest_alpine.rootfs.layers import LayeredRootFS
     from tests.support.tars import Node
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.shell import Shell, read_shell, read_shells
+from pytest_alpine.facts.shell import Shell, read_shell, read_shells
 from tests.support.elf import Elf, elf_for
 from tests.support.rootfs import rootfs_of
 from tests.support.tars import Device, Directory, File, HardLink, Symlink

@@ -20,19 +20,15 @@ PACKAGE = Path(pytest_alpine.__file__).parent
 
 # A module may import its own level and lower ones. A package stands for all its modules but those that are listed.
 LEVELS = {
-    0: (
-        "errors lifecycle platforms reference sizes document "
-        "today apk.constraint apk.digest apk.files apk.package apk.quoting apk.version"
-    ),
-    1: "rootfs layers tree tarball tar_header file_part elf arm_attributes",
-    2: "apk binaries ldso libc shell release facts config",
-    3: "image",
-    4: "engine",
-    5: (
-        "assertions budget checks comparison comparison_checks comparison_files "
-        "declaration findings ledger matrix report"
-    ),
-    6: "options items fixtures plugin progress containers dealing dealt scheduling session workers problems cli",
+    0: "errors quoting platforms reference sizes",
+    1: "rootfs dockerapi",
+    2: "apk elf",
+    3: "facts",
+    4: "image",
+    5: "engine matrix",
+    6: "checks",
+    7: "report",
+    8: "plugin cli",
 }
 LEVEL_OF = {name: level for level, names in LEVELS.items() for name in names.split()}
 TOP = max(LEVELS)
@@ -49,7 +45,7 @@ class Import:
     """One import statement's target."""
 
     name: str
-    """The module that is imported, such as ``pytest_alpine.rootfs`` or ``docker.errors``."""
+    """The module that is imported, such as ``pytest_alpine.rootfs.base`` or ``docker.errors``."""
     line: int
     at_top: bool
     """Whether it runs when the module is loaded."""

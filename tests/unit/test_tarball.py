@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_alpine.errors import AlpineError, MalformedImage
-from pytest_alpine.tarball import BLOCK, PATH_MAX, members
+from pytest_alpine.rootfs.tar import BLOCK, PATH_MAX, members
 from tests.support.tars import Directory, File, HardLink, Node, Symlink, layer_tar, tar_member
 
 

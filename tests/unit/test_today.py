@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from pytest_alpine.today import parse_day, pin_today, today
+from pytest_alpine.checks.today import parse_day, pin_today, today
 
 
 def test_a_pinned_day_holds_until_it_is_let_go() -> None:

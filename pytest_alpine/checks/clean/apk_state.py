@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 _FLAGS: Final = {"f": "its files", "s": "a script of it", "x": "extended attributes of its files"}
 _UNMERGED: Final = ".apk-new"

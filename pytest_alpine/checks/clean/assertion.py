@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.inspection import Inspection
 from pytest_alpine.checks.clean.registry import check_name, chosen
-from pytest_alpine.checks.moment import at_one_moment
-from pytest_alpine.today import today as current_day
+from pytest_alpine.checks.snapshot import at_one_moment
+from pytest_alpine.checks.today import today as current_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from pytest_alpine.checks.clean.rule import Rule
-    from pytest_alpine.checks.moment import Moment
+    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Moment
     from pytest_alpine.engine.base import Container
-    from pytest_alpine.findings import Finding
     from pytest_alpine.image.image import Image
 
 # Whoever deletes a folder of a package breaks one rule a thousand times.

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.config import ImageConfig
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.image.spec.config import ImageConfig
 
 _IN_URL: Final = r"https?://[^/\s:@]*:(?!\$)[^/\s@]+@"
 _OF_GIT: Final = rf"{_IN_URL}|(?i:extraheader\s*=\s*authorization:)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.moment import image_of
+from pytest_alpine.checks.snapshot import image_of
 from pytest_alpine.errors import FileNotInImage
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.files import PackageFile
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.checks.moment import Moment
+    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.facts.release import Release
     from pytest_alpine.image.image import Image
-    from pytest_alpine.release import Release
-    from pytest_alpine.rootfs import Entry
+    from pytest_alpine.rootfs.base import Entry
 
 TEXT_LIMIT: Final = 1 << 20
 """Bytes of a configuration file that are looked at; real ones have far fewer."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.rootfs import Entry
+    from pytest_alpine.rootfs.base import Entry
 
 
 def leftovers(inspection: Inspection, folders: Iterable[str]) -> Iterator[tuple[str, Sequence[Entry]]]:

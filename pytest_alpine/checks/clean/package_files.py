@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.protected import protected_paths
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.rootfs import open_file
+from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.apk.digest import Digest
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
-    from pytest_alpine.rootfs import Entry, RootFS
+    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.rootfs.base import Entry, RootFS
 
 _PIECE: Final = 1 << 20
 

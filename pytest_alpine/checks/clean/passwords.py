@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 # With the copies that the tools for accounts leave behind.
 _FILES: Final = ("/etc/shadow", "/etc/passwd", "/etc/shadow-", "/etc/passwd-")

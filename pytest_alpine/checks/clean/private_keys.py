@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 # PEM (RFC 7468), OpenSSH's and OpenPGP's form: a line of its own, then a header or the key. Programs that handle
 # keys hold the first line too, but not as a line.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.rootfs import Entry
+    from pytest_alpine.rootfs.base import Entry
 
 FOLDERS: Final = ("/lib/apk/protected_paths.d", "/etc/apk/protected_paths.d")
 DEFAULT: Final = ("+etc", "@etc/init.d", "!etc/apk")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.release import ALPINE_RELEASE, OS_RELEASE
+from pytest_alpine.facts.release import ALPINE_RELEASE, OS_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.checks.findings import Finding
 from pytest_alpine.errors import AlpineError
-from pytest_alpine.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

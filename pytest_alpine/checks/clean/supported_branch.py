@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
-from pytest_alpine.lifecycle import BRANCHES, end_of_life
+from pytest_alpine.facts.branches import BRANCHES, end_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:

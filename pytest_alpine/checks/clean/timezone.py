@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 _LOCALTIME: Final = "/etc/localtime"
 _UTC: Final = re.compile(r":?(?:.*/zoneinfo/)?(?:Etc/)?(?:UTC|UCT|Zulu|Universal)(?:[-+]?0)?", re.IGNORECASE)

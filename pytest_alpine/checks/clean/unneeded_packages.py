@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Package, Packages
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:

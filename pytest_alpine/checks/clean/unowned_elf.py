@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.elf import MAGIC, is_elf
+from pytest_alpine.elf.reader import MAGIC, is_elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 # /usr/local, /opt, /srv, /home and an application's own folders are the usual places for what no package brings.
 _SYSTEM: Final = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
-from pytest_alpine.rootfs import Entry
+from pytest_alpine.rootfs.base import Entry
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 # Every apk command writes these anew: no image that installs something on top of a base can do without.
 _WRITTEN_BY_APK: Final = ("/lib/apk/", "/usr/lib/apk/", "/etc/apk/", "/var/log/apk.log", "/etc/ssl/certs/")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.clean.inspection import Inspection
-    from pytest_alpine.findings import Finding
+    from pytest_alpine.checks.findings import Finding
 
 
 def _find(inspection: Inspection) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from pytest_alpine.rootfs import RootFS
+    from pytest_alpine.rootfs.base import RootFS
 
 DATABASE = "P:musl\nV:1.2.5-r0\n\n"
 

@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from pytest_alpine.apk.digest import Digest, parse_digest
-from pytest_alpine.apk.quoting import quoted
+from pytest_alpine.quoting import quoted
 
 DATA = b"/bin/busybox"
 SHA1, SHA256 = hashlib.sha1(DATA), hashlib.sha256(DATA)

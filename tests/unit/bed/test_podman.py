@@ -16,7 +16,7 @@ import pytest
 from pytest_alpine import open_image
 from pytest_alpine.engine.select import select_engine
 from pytest_alpine.errors import EngineUnavailable
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.bed import podman
 from tests.bed.state import State
 from tests.conftest import bed_of

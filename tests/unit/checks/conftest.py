@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_alpine import Image, Platform, open_image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.elf import Arm, elf_for, musl_loader
 from tests.support.images import File, Symlink, image, layer_tar, write_oci_layout
 

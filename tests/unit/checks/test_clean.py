@@ -18,7 +18,7 @@ from pytest_alpine import (
 )
 from pytest_alpine.checks.clean.registry import RULES
 from pytest_alpine.errors import DatabaseError
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from tests.support.alpine import CONFIG, DATABASE, GOOD, GROUP, PASSWD, REPOSITORY, SHADOW, built, package
 from tests.support.images import Device, Directory, File, Node, Symlink, whiteout
 from tests.support.mirror import MIRROR

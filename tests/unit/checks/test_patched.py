@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import SecurityDataError, assert_patched, find_patched
-from pytest_alpine.checks.patched import security_data
+from pytest_alpine.checks.patched.assertion import security_data
 from tests.support.alpine import GOOD, built, package
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_alpine import assert_platform, find_platform, open_image, published_platforms
 from pytest_alpine.errors import DatabaseError
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Arm, Elf, elf_for
 from tests.support.images import File

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import assert_runnable, find_runnable, open_image, published_platforms
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Elf, elf_for, glibc_loader, musl_loader
 from tests.support.images import Directory, File, Symlink

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_alpine.engine.docker_api import Api, read_api
+from pytest_alpine.dockerapi.variants import Api, read_api
 
 DOCKER: dict[str, Any] = {"InitBinary": "docker-init", "SecurityOptions": ["name=seccomp,profile=default"]}
 DOCKER_API = Api(

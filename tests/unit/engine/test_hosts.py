@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_alpine.dockerapi.ssh_tunnel import SshAddress
 from pytest_alpine.engine.host_addresses import parse_hosts
 from pytest_alpine.engine.hosts import EngineHosts, open_engine
 from pytest_alpine.errors import EngineUnavailable
-from pytest_alpine.image.ssh_tunnel import SshAddress
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

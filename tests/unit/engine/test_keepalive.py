@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_alpine.elf import read_header
+from pytest_alpine.elf.reader import read_header
 from pytest_alpine.engine.keepalive import READY, pause_program
 from pytest_alpine.platforms import Platform
 

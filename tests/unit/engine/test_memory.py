@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_alpine.engine.memory import memory_in_stats, parse_memory
+from pytest_alpine.engine.docker.memory import memory_in_stats, parse_memory
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.engine.ping import look, look_docker
+from pytest_alpine.dockerapi.ping import look, look_docker
 from pytest_alpine.errors import EngineUnavailable
 
 if TYPE_CHECKING:
@@ -87,5 +87,5 @@ def test_the_default_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, set
     if settings is not None:
         (tmp_path / "config.json").write_text(settings)
     with answering(tmp_path / "s", b"HTTP/1.0 200 OK\r\nServer: Docker/1 (linux)\r\n\r\n") as url:
-        monkeypatch.setattr("pytest_alpine.engine.ping.DEFAULT_SOCKET", url)
+        monkeypatch.setattr("pytest_alpine.dockerapi.ping.DEFAULT_SOCKET", url)
         assert look_docker() == "docker 1"

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from pytest_alpine.engine.pipes import PipeStream
-from pytest_alpine.engine.process import STDERR, STDOUT
+from pytest_alpine.engine.bubblewrap.pipes import PipeStream
+from pytest_alpine.engine.exec.process import STDERR, STDOUT
 
 
 def soon(seconds: float = 20.0) -> float:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_alpine import EngineUnavailable
-from pytest_alpine.engine.podman import look_podman, podman_endpoint
+from pytest_alpine.dockerapi.podman import look_podman, podman_endpoint
 from pytest_alpine.engine.select import connect_to_store, select_engine
 
 

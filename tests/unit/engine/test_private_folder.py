@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import EngineError
+from pytest_alpine.engine.bubblewrap.overlay import PrivateFolder, remove_left
 from pytest_alpine.engine.labels import PID, STARTED, process_labels, run_labels
-from pytest_alpine.engine.private_folder import PrivateFolder, remove_left
 
 if TYPE_CHECKING:
     from pathlib import Path

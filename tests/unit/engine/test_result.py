@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_alpine.engine.result import CommandResult
+from pytest_alpine.engine.exec.result import CommandResult
 from pytest_alpine.errors import EngineError
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.engine import lone_command, shell_session
-from pytest_alpine.engine.commands import Commands
+from pytest_alpine.engine.exec import lone_command, shell_session
+from pytest_alpine.engine.exec.commands import Commands
 from pytest_alpine.errors import CommandTimeout, EngineError
 from tests.support.local_process import LocalProcesses
 

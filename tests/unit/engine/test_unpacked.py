@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import ImageError, open_image
-from pytest_alpine.engine.unpacked import remove_partial, remove_tree, unpacked
-from pytest_alpine.image.store import Store
+from pytest_alpine.engine.bubblewrap.unpacked import remove_partial, remove_tree, unpacked
+from pytest_alpine.image.store.store import Store
 from tests.support.images import image, write_oci_layout
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Symlink, layer_tar, whiteout
 
@@ -83,8 +83,8 @@ PROCESS = """
 import sys
 from pathlib import Path
 from pytest_alpine import open_image
-from pytest_alpine.engine.unpacked import unpacked
-from pytest_alpine.image.store import Store
+from pytest_alpine.engine.bubblewrap.unpacked import unpacked
+from pytest_alpine.image.store.store import Store
 folder = Path(sys.argv[1])
 print(unpacked(open_image(f"oci:{folder}/layout:1", "linux/amd64", store=Store(folder / "store", progress=print))))
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_alpine.engine.users import Identity, UnknownUserError, find_identity
 from pytest_alpine.errors import EngineError
+from pytest_alpine.facts.users import Identity, UnknownUserError, find_identity
 
 PASSWD = """\
 root:x:0:0:root:/root:/bin/ash

@@ -14,5 +14,5 @@ def _quiet_network(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
-    monkeypatch.setattr("pytest_alpine.image.web.DELAYS", (0.01, 0.01, 0.01))
-    monkeypatch.setattr("pytest_alpine.image.download.DELAYS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("pytest_alpine.image.http.client.DELAYS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("pytest_alpine.image.http.download.DELAYS", (0.01, 0.01, 0.01))

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.image.compression import decompressed
+from pytest_alpine.image.blobs.compression import decompressed
 
 DATA = random.Random(1).randbytes(300_000) + bytes(2_000_000)
 GZIP = gzip.compress(DATA, mtime=0)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import AlpineError, EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
-from pytest_alpine.image.daemon import open_source, published
+from pytest_alpine.image.daemon.source import open_source, published
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.engine_server import EngineServer, serving_engine

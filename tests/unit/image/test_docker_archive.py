@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_alpine.errors import AlpineError, DigestMismatch, ImageNotFound, MalformedImage, PlatformNotFound
-from pytest_alpine.image.docker_archive import open_source, published
+from pytest_alpine.image.archives.docker_archive import open_source, published
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.images import (

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_alpine.dockerapi import client as docker_client
+from pytest_alpine.dockerapi.client import connect, docker_errors, endpoint
 from pytest_alpine.errors import EngineError, EngineRefusedError, EngineUnavailable
-from pytest_alpine.image import docker_client
-from pytest_alpine.image.docker_client import connect, docker_errors, endpoint
 from tests.support.engine_server import EngineServer, serving_engine
 
 if TYPE_CHECKING:
@@ -200,5 +200,7 @@ def test_errors_of_others_pass() -> None:
 
 
 def test_docker_is_loaded_when_it_is_needed() -> None:
-    code = "import sys, pytest_alpine.image.daemon; sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
+    code = (
+        "import sys, pytest_alpine.image.daemon.source; sys.exit('docker' in sys.modules or 'requests' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

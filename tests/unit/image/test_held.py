@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pytest_alpine.errors import EngineRefusedError
-from pytest_alpine.image.held import undisturbed
+from pytest_alpine.image.daemon.inspect import undisturbed
 
 STUMBLES = "failed to convert ImageData to ImageInspect: layer not known"
 

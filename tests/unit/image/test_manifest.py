@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from pytest_alpine.errors import MalformedImage, PlatformNotFound
-from pytest_alpine.image.document import digest_of
-from pytest_alpine.image.manifest import Descriptor, Index, Manifest, parse_manifest
 from pytest_alpine.image.manifest_source import manifest_source, published_manifests
+from pytest_alpine.image.spec.documents import digest_of
+from pytest_alpine.image.spec.manifest import Descriptor, Index, Manifest, parse_manifest
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.images import Blob, BuiltImage, attestation, blobs_of, image, index, layer_tar

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from pytest_alpine.errors import DigestMismatch, ImageError, ImageNotFound, MalformedImage, PlatformNotFound
-from pytest_alpine.image import minirootfs
+from pytest_alpine.image.minirootfs import source as minirootfs
 from pytest_alpine.image.open import open_image
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.images import compress, layer_tar
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_alpine.image.store import Pull
+    from pytest_alpine.image.store.store import Pull
     from tests.support.images import Compression
 
 RELEASES = {"v3.9": "3.9.6", "v3.19": "3.19.4", "v3.20": "3.20.3", "v4.0": "4.0.0", "edge": "20240923"}

@@ -15,9 +15,9 @@ import zstandard
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_alpine.errors import AlpineError, DigestMismatch, ImageNotFound, MalformedImage, PlatformNotFound
+from pytest_alpine.image.archives.oci import open_source, published
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.oci import open_source, published
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.images import (

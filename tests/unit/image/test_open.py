@@ -8,7 +8,7 @@ import pytest
 
 from pytest_alpine.errors import InvalidPlatform, InvalidReference, PlatformNotFound
 from pytest_alpine.image.open import open_image, published_platforms, transport
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS, Platform
 from pytest_alpine.reference import FILE_TRANSPORTS, NAMED_TRANSPORTS, Reference
 from tests.support.images import image, layer_tar, write_oci_layout

@@ -21,9 +21,9 @@ from pytest_alpine.errors import (
     MalformedImage,
     PlatformNotFound,
 )
-from pytest_alpine.image import registry
-from pytest_alpine.image.loopback import is_loopback
-from pytest_alpine.image.store import Pull, Store
+from pytest_alpine.image.http.loopback import is_loopback
+from pytest_alpine.image.registry import source as registry
+from pytest_alpine.image.store.store import Pull, Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.images import Blob, image, layer_tar
@@ -282,8 +282,8 @@ def test_registry_that_tells_no_digests(server: RegistryServer, store: Store) ->
 READER = """
 import sys
 from pathlib import Path
-from pytest_alpine.image import registry
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.registry import source as registry
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import ImageError
-from pytest_alpine.image import registry
-from pytest_alpine.image.registry_tls import certificate_folders
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.registry import source as registry
+from pytest_alpine.image.registry.tls import certificate_folders
+from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 from tests.support.certificates import Certificates, make_certificates

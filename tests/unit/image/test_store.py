@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_alpine.errors import DigestMismatch, ImageError, MalformedImage, StoreError
-from pytest_alpine.image.incoming import CACHE_VARIABLE, incoming_file, remove_abandoned
-from pytest_alpine.image.layer import ByteStream, Layer
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.blobs.layer import ByteStream, Layer
+from pytest_alpine.image.store.incoming import CACHE_VARIABLE, incoming_file, remove_abandoned
+from pytest_alpine.image.store.store import Store
 from tests.support.images import Compression, compress, layer_tar
 from tests.support.mirror import ROOT
 
@@ -230,8 +230,8 @@ READER = """
 import sys, time
 from contextlib import contextmanager
 from pathlib import Path
-from pytest_alpine.image.layer import Layer
-from pytest_alpine.image.store import Store
+from pytest_alpine.image.blobs.layer import Layer
+from pytest_alpine.image.store.store import Store
 
 root, blob, opens = map(Path, sys.argv[1:4])
 digest, pause = sys.argv[4], float(sys.argv[5])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import FileNotInImage, MalformedImage
-from pytest_alpine.image.layer import ByteStream, Layer
-from pytest_alpine.image.store import Store
-from pytest_alpine.image.stored_tree import chain_id
-from pytest_alpine.layers import LayeredRootFS
+from pytest_alpine.image.blobs.layer import ByteStream, Layer
+from pytest_alpine.image.store.store import Store
+from pytest_alpine.image.store.stored_tree import chain_id
+from pytest_alpine.rootfs.layers import LayeredRootFS
 from tests.support.images import OPAQUE, Device, Directory, File, HardLink, Symlink, layer_tar, whiteout
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.image.userland import userland_platform
+from pytest_alpine.facts.userland import userland_platform
 from pytest_alpine.platforms import PLATFORMS, Platform
 from tests.support.elf import Arm, elf_for
 from tests.support.images import Symlink

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.image.web import Advice, Web
+from pytest_alpine.image.http.client import Advice, Web
 from tests.support.small_mirror import serving_files
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def proxies_looked_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise KeyError("PYTEST_CURRENT_TEST")
         return {}
 
-    monkeypatch.setattr("pytest_alpine.image.web.is_loopback", lambda _: False)
+    monkeypatch.setattr("pytest_alpine.image.http.client.is_loopback", lambda _: False)
     monkeypatch.setattr("requests.utils.getproxies", look)
     return looks
 

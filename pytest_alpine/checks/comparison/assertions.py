@@ -1,0 +1,206 @@
+"""Two images that should be the same, and an upgrade that should make nothing worse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.clean.assertion import findings_at
+from pytest_alpine.checks.comparison.compare import AREAS, Change, Comparison, compare, compare_moments
+from pytest_alpine.checks.findings import Finding, require_none
+from pytest_alpine.checks.snapshot import at_one_moment, image_of
+from pytest_alpine.checks.subjects import owner_of
+from pytest_alpine.errors import AlpineError
+from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
+
+SAME: Final = "same"
+REGRESSION: Final = "regression"
+_FURTHER: Final = ("size", "world", "command", "clean")
+_COMMANDS: Final = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+_ROOT: Final = frozenset({"", "0", "root"})
+
+
+class InvalidIgnore(AlpineError, ValueError):
+    """A text that names nothing which comparisons could ignore."""
+
+
+def assert_same(a: Image | Container, b: Image | Container, ignore: str | Iterable[str] = ()) -> None:
+    """Fail unless *a* and *b* ship the same: packages, files, configuration, ELF files and shell.
+
+    Where they are of two platforms, what differs by nature is left aside; see ``compare``.
+
+    Args:
+        a: an image or a running container.
+        b: another.
+        ignore: what may differ: ``package``, ``file``, ``config``, ``elf``, ``shell``, ``libc``, ``release``, or one of
+            these with a glob, such as ``file:/srv/build-info`` or ``config:label *``.
+
+    Raises:
+        AssertionError: they differ; the message is the table of what does.
+        InvalidIgnore: a text in *ignore* begins with none of these words.
+    """
+    __tracebackhide__ = True
+    comparison, changes = _compared(a, b, ignore)
+    if changes:
+        # Sizes follow from the files, of which some may differ.
+        raise AssertionError(str(replace(comparison, changes=changes, sizes={}, by_package={}, by_folder={})))
+
+
+def find_same(a: Image | Container, b: Image | Container, ignore: str | Iterable[str] = ()) -> tuple[Finding, ...]:
+    """Return a finding for whatever differs between *a* and *b*; see ``assert_same``."""
+    return tuple(
+        Finding(
+            check=SAME,
+            subject=f"{change.area} {change.name}",
+            expected=change.old or "nothing",
+            actual=change.new or "nothing",
+        )
+        for change in _compared(a, b, ignore)[1]
+    )
+
+
+def assert_no_regression(
+    old: Image | Container,
+    new: Image | Container,
+    ignore: str | Iterable[str] = (),
+    *,
+    growth: float | None = 0.1,
+) -> None:
+    """Fail if *new* is worse than *old*, which it replaces.
+
+    Worse is: a package or the release is older, one that was asked for is gone, a command is gone, another C library
+    or shell, root in place of a user, a rule of hygiene newly broken (the set ``base``), or too much growth.
+
+    Args:
+        old: an image or a running container.
+        new: what takes its place.
+        ignore: what may be worse: ``package``, ``release``, ``world``, ``command``, ``libc``, ``shell``, ``config``,
+            ``clean``, ``size``, or one of these with a glob, such as ``command:/usr/bin/curl``.
+        growth: by which part of its size the root filesystem may grow; 0.1 is a tenth, None any.
+
+    Raises:
+        AssertionError: something is worse; the message tells all of it.
+        InvalidIgnore: a text in *ignore* begins with none of these words.
+    """
+    __tracebackhide__ = True
+    require_none(find_regressions(old, new, ignore, growth=growth), f"{old} -> {new}")
+
+
+def find_regressions(
+    old: Image | Container,
+    new: Image | Container,
+    ignore: str | Iterable[str] = (),
+    *,
+    growth: float | None = 0.1,
+) -> tuple[Finding, ...]:
+    """Return a finding for whatever is worse in *new* than in *old*; see ``assert_no_regression``."""
+    ignored = _ignored(ignore)
+    with at_one_moment(old) as was, at_one_moment(new) as now:
+        comparison = compare_moments(was, now)
+        found = [
+            *_changed_facts(comparison),
+            *_older_release(was, now),
+            *_gone(was, now),
+            *_root(was, now),
+            *_dirtier(was, now),
+            *_grown(comparison, growth),
+        ]
+    return tuple(finding for finding in found if not _is_ignored(*_area_and_name(finding), ignored))
+
+
+def _compared(
+    a: Image | Container, b: Image | Container, ignore: str | Iterable[str]
+) -> tuple[Comparison, tuple[Change, ...]]:
+    ignored = _ignored(ignore)
+    comparison = compare(a, b)
+    left = tuple(change for change in comparison.changes if not _is_ignored(change.area, change.name, ignored))
+    return comparison, left
+
+
+def _ignored(ignore: str | Iterable[str]) -> list[tuple[str, str]]:
+    words = [ignore] if isinstance(ignore, str) else list(ignore)
+    known = (*AREAS, *_FURTHER)
+    for word in words:
+        if word.partition(":")[0] not in known:
+            raise InvalidIgnore(
+                f"nothing to ignore: {word!r} (expected one of {', '.join(known)}, or one with ':glob')"
+            )
+    return [(area, glob or "*") for area, _, glob in (word.partition(":") for word in words)]
+
+
+def _area_and_name(finding: Finding) -> tuple[str, str]:
+    area, _, name = finding.subject.partition(" ")
+    return area, name
+
+
+def _is_ignored(area: str, name: str, ignored: list[tuple[str, str]]) -> bool:
+    return any(area == known and fnmatchcase(name, glob) for known, glob in ignored)
+
+
+def _finding(area: str, name: str, *, expected: str, actual: str, hint: str = "") -> Finding:
+    return Finding(check=REGRESSION, subject=f"{area} {name}", expected=expected, actual=actual, hint=hint)
+
+
+def _changed_facts(comparison: Comparison) -> Iterator[Finding]:
+    for change in comparison.changes:
+        if change.kind == "older":
+            yield _finding("package", change.name, expected=f"{change.old} or later", actual=change.new)
+        elif change.area in {"libc", "shell"}:
+            yield _finding(change.area, change.name, expected=change.old or "none", actual=change.new or "none")
+
+
+def _older_release(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+    was, now = old.release, new.release
+    if was.id == now.id and was.branch != now.branch and _order(was.branch) > _order(now.branch):
+        yield _finding("release", was.id, expected=f"{was.version_id} or later", actual=now.version_id)
+
+
+def _order(branch: str | None) -> tuple[int, ...]:
+    """Return what branches compare by: edge is later than all."""
+    return tuple(map(int, branch.split("."))) if branch and branch != "edge" else (1 << 30,)
+
+
+def _gone(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+    """Yield what was asked for and what could be called, and no longer is there."""
+    for wanted in old.world:
+        if not wanted.conflict and not new.packages.providers(wanted.name) and old.packages.providers(wanted.name):
+            yield _finding("world", wanted.name, expected="installed, as it was asked for", actual="nothing")
+    for folder in _COMMANDS:
+        if not old.rootfs.exists(folder):
+            continue
+        for entry in old.rootfs.walk(folder):
+            callable_ = entry.executable or (entry.kind == "symlink" and old.rootfs.exists(entry.path))
+            if callable_ and not new.rootfs.exists(entry.path):
+                hint = f"of package {owner.name}" if (owner := owner_of(old.packages, entry.path)) else ""
+                yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
+
+
+def _root(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+    was, now = image_of(old).config.user, image_of(new).config.user
+    if was.partition(":")[0] not in _ROOT and now.partition(":")[0] in _ROOT:
+        yield _finding("config", "user", expected=f"{was}, or another user", actual="root")
+
+
+def _dirtier(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+    known = {(finding.check, finding.subject) for finding in findings_at(old)}
+    for finding in findings_at(new):
+        if (finding.check, finding.subject) not in known:
+            name = f"{finding.check.partition(':')[2]} {finding.subject}"
+            yield _finding("clean", name, expected=finding.expected, actual=finding.actual, hint=finding.hint)
+
+
+def _grown(comparison: Comparison, growth: float | None) -> Iterator[Finding]:
+    old, new = comparison.sizes["rootfs"]
+    if growth is None or old is None or new is None or new <= old * (1 + growth):
+        return
+    most = ", ".join(f"{name} {format_size(size)}" for name, size in list(comparison.by_package.items())[:3])
+    expected, actual = f"at most {format_size(int(old * (1 + growth)))}", f"{format_size(new)}, from {format_size(old)}"
+    yield _finding("size", "rootfs", expected=expected, actual=actual, hint=f"most of it: {most}")

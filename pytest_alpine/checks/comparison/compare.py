@@ -1,0 +1,269 @@
+"""What changed between two images, or two platforms of one: as data, and as a short table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_alpine.apk.version import Version
+from pytest_alpine.checks.comparison.files import Side, file_changes
+from pytest_alpine.checks.size import UNOWNED
+from pytest_alpine.checks.snapshot import at_one_moment, image_of
+from pytest_alpine.checks.subjects import owner_of
+from pytest_alpine.quoting import visible
+from pytest_alpine.sizes import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.rootfs.base import Entry
+
+Kind = Literal["added", "removed", "older", "changed"]
+Area = Literal["release", "libc", "shell", "config", "package", "file", "elf"]
+AREAS: Final[tuple[Area, ...]] = ("release", "libc", "shell", "config", "package", "file", "elf")
+_KINDS: Final[tuple[Kind, ...]] = ("added", "removed", "older", "changed")
+
+# What an image says of itself that a container sees; dates and digests differ at every build.
+_CONFIG: Final = ("entrypoint", "cmd", "user", "working_dir", "exposed_ports", "volumes", "stop_signal")
+_SHOWN: Final = 10
+_LARGEST: Final = 5
+_DEPTH: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One thing that is not the same on both sides."""
+
+    area: Area
+    name: str
+    """The package, the path, the field of the configuration, ..."""
+    old: str
+    """What it was, in words; empty where it was not there."""
+    new: str
+    """What it is, in words; empty where it is not there."""
+    size: int = 0
+    """By how many bytes the root filesystem grew with it."""
+    package: str = ""
+    """The package that owns the file, where one does."""
+
+    @property
+    def kind(self) -> Kind:
+        """``older`` is a package whose version went down."""
+        if not self.old or not self.new:
+            return "removed" if self.new == "" else "added"
+        older = self.area == "package" and Version.lenient(self.new) < Version.lenient(self.old)
+        return "older" if older else "changed"
+
+    def __str__(self) -> str:
+        size = f" ({_signed(self.size)})" if self.size else ""
+        return visible(f"{self.area} {self.name}: {self.old or 'nothing'} -> {self.new or 'nothing'}{size}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """All that differs between two images or containers. False when nothing does."""
+
+    old: str
+    """What was compared, as messages call it."""
+    new: str
+    changes: tuple[Change, ...]
+    """By area, in each the largest first."""
+    sizes: Mapping[str, tuple[int | None, int | None]]
+    """``compressed``, ``unpacked`` and ``rootfs`` of both images, in bytes; see ``Image.size``."""
+    by_package: Mapping[str, int]
+    """By how many bytes the files of each package grew, the largest change first."""
+    by_folder: Mapping[str, int]
+    """By how many bytes each folder grew (two levels, such as ``/usr/lib``), the largest change first."""
+
+    def of(self, area: Area) -> tuple[Change, ...]:
+        """Return the changes in *area*."""
+        return tuple(change for change in self.changes if change.area == area)
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        return "\n".join(map(visible, _table(self)))
+
+
+def compare(old: Image | Container, new: Image | Container) -> Comparison:
+    """Return what differs between *old* and *new*: packages, files, sizes, configuration, ELF files and shell.
+
+    Where they are of two platforms, what differs by nature is left out: machine code, apk's own records and keys, and
+    the machine in the names of musl's files.
+
+    Args:
+        old: an image or a running container.
+        new: another.
+
+    Raises:
+        DatabaseError: one has no package database, or a broken one.
+        FileNotInImage: one has no release file.
+    """
+    with at_one_moment(old) as was, at_one_moment(new) as now:
+        return compare_moments(was, now)
+
+
+def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
+    """Return what differs between two moments; see ``compare``."""
+    neutral = old.platform != new.platform
+    running = any(image_of(target) is not target for target in (old, new))
+    before, after = (_side(target, neutral=neutral, running=running) for target in (old, new))
+    was, now = _package_sizes(old, before), _package_sizes(new, after)
+    by_package = _growth(was, now)
+    found = [
+        *_fact_changes(old, new),
+        *_package_changes(old, new, by_package),
+        *_file_changes(old, before, new, after),
+        *_elf_changes(old, before, new, after),
+    ]
+    found.sort(key=lambda change: (AREAS.index(change.area), -abs(change.size), change.name))
+    sizes = {
+        measure: (getattr(image_of(old).size, measure), getattr(image_of(new).size, measure))
+        for measure in ("compressed", "unpacked", "rootfs")
+    }
+    by_folder = _growth(_folder_sizes(before), _folder_sizes(after))
+    return Comparison(
+        old=str(old), new=str(new), changes=tuple(found), sizes=sizes, by_package=by_package, by_folder=by_folder
+    )
+
+
+def _side(target: Image | Moment, *, neutral: bool, running: bool) -> Side:
+    image = image_of(target)
+    layers = image.stored_layers if image is target else ()
+    return Side(rootfs=target.rootfs, platform=target.platform, layers=layers, neutral=neutral, running=running)
+
+
+def _fact_changes(old: Image | Moment, new: Image | Moment) -> Iterator[Change]:
+    was, now = _facts(old), _facts(new)
+    for key in sorted(was.keys() | now.keys()):
+        if was.get(key, "") != now.get(key, ""):
+            yield Change(area=key[0], name=key[1], old=was.get(key, ""), new=now.get(key, ""))
+
+
+def _facts(target: Image | Moment) -> dict[tuple[Area, str], str]:
+    config, shell, release = image_of(target).config, target.shell, target.release
+    found: dict[tuple[Area, str], str] = {
+        ("release", release.id): release.version or release.version_id,
+        ("libc", "libc"): target.libc.kind,
+        ("shell", "/bin/sh"): shell.kind if shell else "",
+    }
+    for name in _CONFIG:
+        value = getattr(config, name)
+        found["config", name] = value if isinstance(value, str) else " ".join(value)
+    for what, pairs in (("env", config.env), ("label", config.labels)):
+        found |= {("config", f"{what} {name}"): value for name, value in pairs.items()}
+    return found
+
+
+def _package_changes(old: Image | Moment, new: Image | Moment, growth: Mapping[str, int]) -> Iterator[Change]:
+    for name in sorted(old.packages.keys() | new.packages.keys()):
+        was, now = (str(side.packages[name].version) if name in side.packages else "" for side in (old, new))
+        if was != now:
+            yield Change(area="package", name=name, old=was, new=now, size=growth.get(name, 0))
+
+
+def _file_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
+    for path, was, now, old_text, new_text in file_changes(before, after):
+        owner = (was and owner_of(old.packages, was.path)) or (now and owner_of(new.packages, now.path))
+        package = owner.name if owner else ""
+        size = (now.size if now else 0) - (was.size if was else 0)
+        yield Change(area="file", name=path, old=old_text, new=new_text, size=size, package=package)
+
+
+def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
+    for path in sorted(before.entries.keys() & after.entries.keys()):
+        was, now = before.entries[path], after.entries[path]
+        identity = before.identity(was)
+        if not was.is_file or not now.is_file or (identity is not None and identity == after.identity(now)):
+            continue
+        owners = [owner_of(side.packages, entry.path) for side, entry in ((old, was), (new, now))]
+        names = {(owner.name, owner.version.text) if owner else None for owner in owners}
+        # What one version of a package is built with on two machines is its maker's affair.
+        if before.neutral and None not in names and len(names) == 1:
+            continue
+        texts = before.elf_facts(was), after.elf_facts(now)
+        if texts[0] != texts[1]:
+            package = owners[1].name if owners[1] else ""
+            told = [text or "no ELF file" for text in texts]
+            yield Change(area="elf", name=path, old=told[0], new=told[1], package=package)
+
+
+def _package_sizes(target: Image | Moment, side: Side) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for entry in _files_once(side):
+        owner = owner_of(target.packages, entry.path)
+        name = owner.name if owner else UNOWNED
+        sizes[name] = sizes.get(name, 0) + entry.size
+    return sizes
+
+
+def _folder_sizes(side: Side) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for entry in _files_once(side):
+        folder = "/".join(entry.path.split("/")[:-1][: _DEPTH + 1]) or "/"
+        sizes[folder] = sizes.get(folder, 0) + entry.size
+    return sizes
+
+
+def _files_once(side: Side) -> Iterator[Entry]:
+    """Yield the regular files, one of the names of each."""
+    seen: set[tuple[int, int]] = set()
+    for entry in side.entries.values():
+        key = (entry.layer, entry.offset)
+        if entry.is_file and (entry.offset < 0 or key not in seen):
+            seen.add(key)
+            yield entry
+
+
+def _growth(old: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]:
+    growth = {name: new.get(name, 0) - old.get(name, 0) for name in old.keys() | new.keys()}
+    return dict(
+        sorted(((name, size) for name, size in growth.items() if size), key=lambda item: (-abs(item[1]), item[0]))
+    )
+
+
+def _table(comparison: Comparison) -> Iterator[str]:
+    yield f"{comparison.old} -> {comparison.new}"
+    sized = [
+        f"  {measure}: {format_size(old)} -> {format_size(new)} ({new - old:+d} bytes)"
+        for measure, (old, new) in comparison.sizes.items()
+        if old is not None and new is not None and old != new
+    ]
+    yield from sized
+    yield from _growth_lines("by package", comparison.by_package)
+    yield from _growth_lines("by folder", comparison.by_folder)
+    if not comparison:
+        yield "  nothing else differs" if sized else "  nothing differs"
+    explained = {change.name for change in comparison.of("package")}
+    for area in AREAS:
+        yield from _area_lines(area, comparison.of(area), explained if area in {"file", "elf"} else set())
+
+
+def _growth_lines(what: str, growth: Mapping[str, int]) -> Iterator[str]:
+    """Yield one line on what grew and shrank most, if anything did."""
+    most = ", ".join(f"{name} {_signed(size)}" for name, size in list(growth.items())[:_LARGEST])
+    more = f" and {len(growth) - _LARGEST} more" if len(growth) > _LARGEST else ""
+    if most:
+        yield f"  {what}: {most}{more}"
+
+
+def _signed(size: int) -> str:
+    return f"{'+' if size > 0 else ''}{format_size(size)}"
+
+
+def _area_lines(area: Area, changes: Sequence[Change], explained: set[str]) -> Iterator[str]:
+    """Yield the lines on *changes*; what the change of a whole package explains needs none."""
+    if not changes:
+        return
+    kinds = [change.kind for change in changes]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in _KINDS if kind in kinds)
+    shown = [change for change in changes if change.package not in explained]
+    rest = len(changes) - len(shown)
+    yield f"  {area}: {counts}" + (f"; {rest} by the packages above" if rest else "")
+    yield from (f"    {str(change).removeprefix(f'{area} ')}" for change in shown[:_SHOWN])
+    if len(shown) > _SHOWN:
+        yield f"    and {len(shown) - _SHOWN} more"

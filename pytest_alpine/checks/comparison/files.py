@@ -1,0 +1,147 @@
+"""Which files two root filesystems differ in, and which ELF files ask for something else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.elf.reader import is_elf, read_elf
+from pytest_alpine.errors import FileNotInImage, MalformedImage
+from pytest_alpine.rootfs.base import open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pytest_alpine.image.store.store import StoredLayer
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.rootfs.base import Entry, RootFS
+
+_KERNEL: Final = ("/dev/", "/proc/", "/sys/")
+# apk's own records and keys: they tell what is installed, which is compared as such, and for which machine.
+_RECORDS: Final = re.compile(r"(?:/usr)?/lib/apk/db/.*|/etc/apk/(?:arch|keys/.*)|/usr/share/apk/keys/.*")
+# What engines put into a container.
+_ENGINES: Final = frozenset(
+    {
+        "/.dockerenv",
+        "/etc/hostname",
+        "/etc/hosts",
+        "/etc/mtab",
+        "/etc/resolv.conf",
+        "/run/.containerenv",
+        "/run/podman-init",
+        "/sbin/docker-init",
+    }
+)
+_PIECE: Final = 1 << 20
+_MAGIC_SIZE: Final = 4
+# Scripts that name the loader, as ldd does, are smaller.
+_SCRIPT: Final = 64 << 10
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared."""
+
+    rootfs: RootFS
+    platform: Platform
+    layers: Sequence[StoredLayer]
+    """Those of an image; a container has none."""
+    neutral: bool
+    """Whether what names the machine is left out: the other side is of another platform."""
+    running: bool
+    """Whether what engines put into containers is left out: this side or the other is one."""
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Everything that is compared, by its path."""
+        passed_over = _ENGINES if self.running else frozenset()
+        walked = (entry for entry in self.rootfs.walk() if not entry.path.startswith(_KERNEL))
+        return {self.neutral_text(entry.path): entry for entry in walked if entry.path not in passed_over}
+
+    def neutral_text(self, text: str) -> str:
+        """Return *text* with the machine left out of the names of musl's files, if that is asked for."""
+        return self._machine.sub("musl-ARCH", text) if self.neutral else text
+
+    @cached_property
+    def _machine(self) -> re.Pattern[str]:
+        names = {self.platform.machine.loader_arch, self.platform.apk_arch}
+        return re.compile(f"musl-(?:{'|'.join(sorted(names))})(?![\\w-])")
+
+    def identity(self, entry: Entry) -> tuple[str, int] | None:
+        """Return what two equal files of one layer share, so that neither is read; None in a container."""
+        return (self.layers[entry.layer].diff_id, entry.offset) if self.layers else None
+
+    def is_elf(self, entry: Entry) -> bool:
+        """Whether the file is an ELF file; four bytes tell."""
+        return is_elf(self.rootfs.read(entry.path, _MAGIC_SIZE))
+
+    def neutral_contents(self, entry: Entry) -> str:
+        """Return the contents of the file, without the machine."""
+        return self.neutral_text(self.rootfs.read(entry.path).decode("utf-8", "surrogateescape"))
+
+    def elf_facts(self, entry: Entry) -> str:
+        """Return in words what the ELF file asks for; empty for what is none, or a broken one."""
+        try:
+            if not self.is_elf(entry):
+                return ""
+            with open_file(self.rootfs, entry.path) as stream:
+                elf = read_elf(stream, entry.path)
+        except (MalformedImage, FileNotInImage):
+            return ""
+        needs = " ".join(sorted(elf.needed)) or "nothing"
+        loader = f", loader {elf.interpreter}" if elf.interpreter else ""
+        return self.neutral_text(f"needs {needs}{loader}")
+
+
+def file_changes(old: Side, new: Side) -> Iterator[tuple[str, Entry | None, Entry | None, str, str]]:
+    """Yield path, both entries, and in words what each is, for every path that differs."""
+    for path in sorted(old.entries.keys() | new.entries.keys()):
+        before, after = old.entries.get(path), new.entries.get(path)
+        if old.neutral and _RECORDS.fullmatch(path):
+            continue
+        if before is None or after is None:
+            old_text, new_text = ("" if entry is None else described(entry) for entry in (before, after))
+            yield path, before, after, old_text, new_text
+        elif _meta(old, before) != _meta(new, after):
+            yield path, before, after, described(before), described(after)
+        elif before.is_file and not _same_contents(old, before, new, after):
+            told = before.size != after.size
+            old_text, new_text = (
+                (f"{before.size} bytes", f"{after.size} bytes") if told else ("contents", "other contents")
+            )
+            yield path, before, after, old_text, new_text
+
+
+def described(entry: Entry) -> str:
+    """Return in words what *entry* is."""
+    if entry.kind == "symlink":
+        return f"a link to {entry.target}"
+    size = f" of {entry.size} bytes" if entry.is_file else ""
+    return f"a {entry.kind}{size}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}"
+
+
+def _meta(side: Side, entry: Entry) -> tuple[object, ...]:
+    if entry.kind == "symlink":
+        return entry.kind, side.neutral_text(entry.target)
+    return entry.kind, entry.mode, entry.uid, entry.gid
+
+
+def _same_contents(old: Side, before: Entry, new: Side, after: Entry) -> bool:
+    identity = old.identity(before)
+    if identity is not None and identity == new.identity(after):
+        return True
+    if old.neutral and old.is_elf(before) and new.is_elf(after):
+        return True  # machine code of two machines
+    if old.neutral and max(before.size, after.size) <= _SCRIPT:
+        return old.neutral_contents(before) == new.neutral_contents(after)
+    return before.size == after.size and _equal(old, before, new, after)
+
+
+def _equal(old: Side, before: Entry, new: Side, after: Entry) -> bool:
+    with open_file(old.rootfs, before.path) as one, open_file(new.rootfs, after.path) as other:
+        while piece := one.read(_PIECE):
+            if piece != other.read(_PIECE):
+                return False
+    return True

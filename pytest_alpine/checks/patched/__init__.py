@@ -1,0 +1,1 @@
+"""Alpine's security data, and installed versions held against it."""

@@ -1,0 +1,1 @@
+"""Whether what an image holds can be started."""

@@ -1,0 +1,178 @@
+"""Whether ELF files can be started: their machine, their loader, and the libraries that musl's loader finds."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_alpine.checks.runnable.providers import GCOMPAT, for_library, for_loader
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, owner_of, same_machine
+from pytest_alpine.elf.musl_loader import SYSTEM_PATH, Loaded, Missing, MuslLoader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.runnable.view import View
+    from pytest_alpine.elf.reader import ElfFile
+    from pytest_alpine.facts.binaries import Binary
+
+_ET_EXEC: Final = 2
+_ET_DYN: Final = 3
+
+Rules = Literal["musl", "gcompat", "glibc", "none"]
+
+
+def find_programs(view: View) -> Iterator[Finding]:
+    """Yield what keeps programs and libraries of *view* from being loaded."""
+    programs: list[tuple[Binary, ElfFile]] = []
+    libraries: list[tuple[Binary, ElfFile]] = []
+    for binary in view.binaries.elves:
+        if view.is_foreign(binary.path):
+            continue
+        if binary.elf is None:
+            yield from _broken(view, binary)
+        elif not view.runs(binary.elf):
+            yield from _another_machine(view, binary, binary.elf)
+        elif binary.elf.type in {_ET_EXEC, _ET_DYN}:
+            (programs if binary.is_program else libraries).append((binary, binary.elf))
+    yield from _Linking(view).findings(programs, libraries)
+
+
+def _broken(view: View, binary: Binary) -> Iterator[Finding]:
+    # Data may begin like an ELF file; what is to be executed or loaded has its bits or its name.
+    if binary.entry.executable or ".so" in binary.path.rpartition("/")[2]:
+        yield view.finding(view.named(binary.path), "an ELF file", f"a broken one: {binary.problem}")
+
+
+def _another_machine(view: View, binary: Binary, elf: ElfFile) -> Iterator[Finding]:
+    if binary.is_program and binary.entry.executable:
+        expected = f"a program for {view.target.platform}"
+        yield view.finding(view.named(binary.path), expected, f"one for {machine_name(elf)}")
+
+
+class _Linking:
+    """Programs and libraries, and what each of them loads."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._by_path = view.binaries.by_path
+        self._loader = MuslLoader(
+            rootfs=view.rootfs,
+            elf_at=self._elf_at,
+            arch=view.target.platform.machine.loader_arch,
+            library_path=view.config.env.get("LD_LIBRARY_PATH", ""),
+        )
+        self._told: set[tuple[str, str]] = set()
+
+    def findings(
+        self, programs: Iterable[tuple[Binary, ElfFile]], libraries: Iterable[tuple[Binary, ElfFile]]
+    ) -> Iterator[Finding]:
+        """Yield what *programs* and *libraries* need and do not get."""
+        covered: set[str] = set()
+        for binary, elf in programs:
+            if elf.interpreter is None:
+                continue  # static: it needs nothing
+            yield from self._interpreter(binary, elf, elf.interpreter)
+            rules = self._rules(elf.interpreter)
+            if rules in {"glibc", "none"}:
+                continue  # glibc's loader looks elsewhere; without a loader, nothing is looked for
+            loaded = self._loader.load(binary.path, elf.interpreter if rules == "musl" else None)
+            covered.update(loaded.objects)
+            yield from self._loaded(binary, loaded)
+            yield from self._glibc(loaded.objects, compatible=rules == "gcompat")
+        # A glibc beside musl loads what was built for it, and looks elsewhere.
+        glibc = self._view.libc.of_kind("glibc") is not None
+        libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
+        for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
+            yield from self._loaded(binary, replace(loaded, missing=tuple(self._not_private(loaded.missing))))
+            yield from self._glibc(loaded.objects, compatible=glibc or self._view.libc.gcompat)
+
+    def _elf_at(self, path: str) -> ElfFile | None:
+        binary = self._by_path.get(path)
+        return binary.elf if binary is not None else None
+
+    def _roots(self, libraries: list[Binary]) -> Iterator[tuple[Binary, Loaded]]:
+        """Yield the libraries that programs load by name, if any: those that nobody needs, as they bring the others.
+
+        What a library inherits from the one that needs it, it does not find when it is looked at alone.
+        """
+        loads = {binary.path: self._loader.load(binary.path) for binary in libraries}
+        needed = {path for loaded in loads.values() for path in loaded.objects[1:]}
+        covered: set[str] = set()
+        # Those that need each other in a ring come last, as far as nobody else brought them.
+        for binary in sorted(libraries, key=lambda binary: binary.path in needed):
+            if binary.path not in covered:
+                covered.update(loads[binary.path].objects)
+                yield binary, loads[binary.path]
+
+    def _not_private(self, found: Iterable[Missing]) -> Iterator[Missing]:
+        """Yield what is missing but for what one source package keeps to itself, as Java does its virtual machine.
+
+        Its programs see to it that such a library is found, or loaded before those that need it.
+        """
+        for missing in found:
+            owner = owner_of(self._view.packages, missing.needed_by)
+            if owner is None or (owner.origin or owner.name, missing.name) not in self._private:
+                yield missing
+
+    @cached_property
+    def _private(self) -> set[tuple[str, str]]:
+        """Source package and name of each library that a package has in a folder of its own."""
+        return {
+            (package.origin or package.name, name)
+            for package in self._view.packages.values()
+            for folder, name in (posixpath.split(file.path) for file in package.files)
+            if ".so" in name and folder not in SYSTEM_PATH and self._view.entry(f"{folder}/{name}") is not None
+        }
+
+    def _rules(self, interpreter: str) -> Rules:
+        """Return whose rules the loader at *interpreter* follows."""
+        found = self._view.entry(interpreter)
+        if found is None:
+            return "none"
+        known = next((loader for loader in self._view.libc.loaders if loader.real == found.path), None)
+        # A loader in an unusual place goes by its name.
+        return known.kind if known is not None else "musl" if "/ld-musl-" in interpreter else "glibc"
+
+    def _interpreter(self, binary: Binary, elf: ElfFile, interpreter: str) -> Iterator[Finding]:
+        view = self._view
+        subject, expected = view.named(binary.path), f"the program loader {interpreter}"
+        problem = view.not_executable(interpreter)
+        if problem:
+            yield view.finding(subject, expected, problem, for_loader(view, interpreter))
+            return
+        found = self._elf_at(view.rootfs.resolve(interpreter))
+        if found is None:
+            yield view.finding(subject, expected, "a file that is no ELF file", for_loader(view, interpreter))
+        elif not same_machine(found, elf):
+            yield view.finding(subject, expected, f"one for {machine_name(found)}")
+
+    def _loaded(self, binary: Binary, loaded: Loaded) -> Iterator[Finding]:
+        for missing in loaded.missing:
+            if (missing.needed_by, missing.name) not in self._told:
+                self._told.add((missing.needed_by, missing.name))
+                yield self._missing(binary, missing)
+
+    def _missing(self, binary: Binary, missing: Missing) -> Finding:
+        view = self._view
+        where = f" in {':'.join(missing.searched) or 'no directory'}" if "/" not in missing.name else ""
+        loaded = f", loaded by {binary.path}" if missing.needed_by != binary.path else ""
+        actual, hint = "nothing", for_library(view, missing.name)
+        if missing.problem == "no library":
+            actual = f"{missing.found}, which is no library"
+        elif missing.found is not None:
+            found = self._elf_at(missing.found)
+            machine = machine_name(found) if found is not None else "another machine"
+            actual, hint = f"{missing.found} for {machine}", "musl takes the first file of the name"
+        return view.finding(view.named(missing.needed_by) + loaded, f"library {missing.name}{where}", actual, hint)
+
+    def _glibc(self, objects: Iterable[str], *, compatible: bool) -> Iterator[Finding]:
+        for path in objects:
+            elf = self._elf_at(path)
+            if elf is not None and elf.glibc_versions and not compatible and (path, "") not in self._told:
+                self._told.add((path, ""))
+                subject = self._view.named(path)
+                yield self._view.finding(subject, BUILT_FOR_MUSL, built_for_glibc(elf), GCOMPAT)

@@ -1,0 +1,78 @@
+"""Size budgets: three measures, their limits, and which packages ate them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.findings import Finding
+from pytest_alpine.checks.snapshot import image_of
+from pytest_alpine.checks.subjects import owner_of
+from pytest_alpine.sizes import format_size, parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.image.image import Image
+
+UNOWNED: Final = "(no package)"
+_SHOWN: Final = 3
+
+
+def sizes_by_package(image: Image) -> dict[str, int]:
+    """Return the bytes that each package's regular files take in the flattened tree, largest first.
+
+    A file that no package owns counts for ``(no package)``; a hard link counts once.
+    """
+    owners: dict[str, int] = {}
+    seen: set[tuple[int, int]] = set()
+    for entry in image.rootfs.walk():
+        if entry.kind != "file" or (entry.layer, entry.offset) in seen:
+            continue
+        seen.add((entry.layer, entry.offset))
+        package = owner_of(image.packages, entry.path)
+        name = package.name if package else UNOWNED
+        owners[name] = owners.get(name, 0) + entry.size
+    return dict(sorted(owners.items(), key=lambda item: (-item[1], item[0])))
+
+
+def find_size(
+    target: Image | Container,
+    *,
+    compressed: str | int | None = None,
+    unpacked: str | int | None = None,
+    rootfs: str | int | None = None,
+) -> tuple[Finding, ...]:
+    """Return a finding for each measure of *target*'s image that is over its budget; see ``assert_size``."""
+    budgets: Mapping[str, str | int | None] = {"compressed": compressed, "unpacked": unpacked, "rootfs": rootfs}
+    limits = {measure: parse_size(budget) for measure, budget in budgets.items() if budget is not None}
+    if not limits:
+        raise TypeError("no budget is given (expected compressed=, unpacked= or rootfs=)")
+    image = image_of(target)
+    found = [_over(image, measure, limit) for measure, limit in limits.items()]
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _over(image: Image, measure: str, limit: int) -> Finding | None:
+    size: int | None = getattr(image.size, measure)
+    expected = f"at most {format_size(limit)} ({limit} bytes)"
+    if size is None:
+        way_out = "measure unpacked or rootfs, or read the image from its registry, as registry:NAME"
+        hint = f"the source holds no layer blobs: {way_out}"
+        return Finding(check="size", subject=measure, expected=expected, actual="no such measure", hint=hint)
+    if size <= limit:
+        return None
+    over = (
+        f"{format_size(size)} ({size} bytes), {format_size(size - limit)} or {(size - limit) / max(limit, 1):.1%} over"
+    )
+    return Finding(check="size", subject=measure, expected=expected, actual=over, hint=_largest(image))
+
+
+def _largest(image: Image) -> str:
+    from pytest_alpine.errors import DatabaseError
+
+    try:
+        shares = list(sizes_by_package(image).items())[:_SHOWN]
+    except DatabaseError:
+        return "no package database to tell which package ate it"
+    return "largest: " + ", ".join(f"{name} {format_size(size)}" for name, size in shares)

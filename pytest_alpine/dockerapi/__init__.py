@@ -1,0 +1,1 @@
+"""Connections to engines that speak Docker's API: sockets, ssh, contexts, TLS."""

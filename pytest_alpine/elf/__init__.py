@@ -1,0 +1,1 @@
+"""ELF files, and where musl's loader finds their libraries."""

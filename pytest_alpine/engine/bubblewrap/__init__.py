@@ -1,0 +1,1 @@
+"""Sandboxes of bubblewrap on this machine."""

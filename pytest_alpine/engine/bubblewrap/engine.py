@@ -1,0 +1,116 @@
+"""Containers without any daemon: sandboxes of bubblewrap, over root filesystems that are unpacked in the store.
+
+Spec: https://github.com/containers/bubblewrap
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.base import NO_NETWORK
+from pytest_alpine.engine.bubblewrap.link import SpawnerLink
+from pytest_alpine.engine.bubblewrap.overlay import remove_left
+from pytest_alpine.engine.bubblewrap.program import find_bubblewrap, look_bubblewrap
+from pytest_alpine.engine.bubblewrap.unpacked import remove_partial
+from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
+from pytest_alpine.errors import EngineUnavailable
+from pytest_alpine.image.store.store import Store
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.engine.bubblewrap.container import BubblewrapContainer
+    from pytest_alpine.image.image import Image
+
+_STOPPED_AT_ONCE: Final = 8
+
+
+class BubblewrapEngine:
+    """Runs containers by itself. Any number of threads may use it at once."""
+
+    def __init__(self, folder: Path | None = None, *, network: str | None = None) -> None:
+        """Run containers.
+
+        Args:
+            folder: the store that their files are kept in; None means the default one.
+            network: what they are to be connected to, which can be ``none`` alone.
+
+        Raises:
+            EngineUnavailable: bubblewrap is not installed, or may not run, or cannot do that; the message tells the
+                way out.
+        """
+        if network not in {None, NO_NETWORK}:
+            raise EngineUnavailable(
+                f"bubblewrap has no network {network!r}, and no other: choose --alpine-engine docker or podman, or "
+                f"--alpine-network {NO_NETWORK}"
+            )
+        program = find_bubblewrap()
+        self._link = SpawnerLink()
+        try:
+            # That process starts meanwhile: loading this takes as long.
+            from pytest_alpine.engine.bubblewrap.start import BubblewrapStart
+
+            self._store = folder or Store.default().root
+            self.machines = Machines(native=Platform.native(), handlers=read_handlers())
+            """What this machine runs."""
+            self._link.greet()
+        except BaseException:
+            self._link.close()
+            raise
+        self._starter = BubblewrapStart(
+            self._link, self._store / "containers", program, native=self.machines.native.machine, forget=self._forget
+        )
+        self._lock = threading.Lock()
+        self._running: set[BubblewrapContainer] = set()
+
+    @property
+    def name(self) -> str:
+        """The word for it in ``--alpine-engine``."""
+        return "bubblewrap"
+
+    def describe(self) -> str:
+        """Return one line about it: version, storage, and which platforms it emulates."""
+        storage = "overlay" if self._starter.overlays else "copies"
+        who = "as an ordinary user" if self._link.alone else "as root"
+        emulated = describe_platforms(self.machines.emulates()) or "none"
+        return f"{look_bubblewrap()}, {storage}, {who}; emulated: {emulated}"
+
+    def emulated(self, platform: Platform) -> bool:
+        """Whether programs of *platform* are emulated; see ``Engine.emulated``."""
+        return self.machines.emulated(platform)
+
+    def start(self, image: Image) -> BubblewrapContainer:
+        """Start a container of *image*; see ``Engine.start``."""
+        container = self._starter.start(image, emulated=self.emulated(image.platform))
+        with self._lock:
+            self._running.add(container)
+        return container
+
+    def sweep(self) -> list[str]:
+        """Remove the files of containers of runs on this machine that are dead, and return their names."""
+        remove_partial(self._store)
+        return remove_left(self._store / "containers")
+
+    def close(self) -> None:
+        """Stop all containers that this object started, but those that are kept."""
+        with self._lock:
+            running = list(self._running)
+        try:
+            with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
+                stopped = [threads.submit(container.let_go) for container in running]
+            for one in stopped:
+                one.result()
+        finally:
+            self._link.close()
+
+    def _forget(self, container: BubblewrapContainer) -> None:
+        with self._lock:
+            self._running.discard(container)
+
+
+if TYPE_CHECKING:
+    _: type[Engine] = BubblewrapEngine

@@ -1,0 +1,118 @@
+"""The folders of containers: what each may write to, and whose it is.
+
+A container's files are its image's, with what it changes kept apart: by overlayfs where the kernel mounts one, else
+in a copy, which filesystems that can share blocks (reflinks) make at once. Beside each folder a file tells whose it is,
+so that what a dead run left can be told from what a live one uses.
+Spec: https://docs.kernel.org/filesystems/overlayfs.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.bubblewrap.unpacked import remove_tree
+from pytest_alpine.engine.labels import is_dead, process_labels, run_labels
+from pytest_alpine.errors import EngineError
+from pytest_alpine.image.store.incoming import store_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A sandbox is never started anew, so that nothing of it needs to survive a power failure.
+OVERLAY: Final = "lowerdir=lower,upperdir=upper,workdir=work,volatile"
+"""How the filesystem ``merged`` in a folder is mounted, from there."""
+
+_LABELS: Final = ".json"
+
+
+class PrivateFolder:
+    """The folder of one container: ``merged`` is its root filesystem."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def made(cls, path: Path, lower: Path) -> PrivateFolder:
+        """Make the folder *path* for a container that begins with what is in *lower*.
+
+        Raises:
+            StoreError: it cannot be made.
+        """
+        with store_errors(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = cls(path)
+            # First whose it is: nothing without a label is left behind, whenever this process is killed.
+            folder._label(run_labels())
+            path.mkdir(mode=0o700)
+            for name in ("upper", "work", "merged"):
+                (path / name).mkdir(mode=0o700)
+            (path / "lower").symlink_to(lower)
+            state = lower.stat()
+            os.chown(path / "upper", state.st_uid, state.st_gid)
+            (path / "upper").chmod(state.st_mode & 0o7777)
+        return folder
+
+    @property
+    def merged(self) -> Path:
+        """The root filesystem, in the mount namespace of who mounts it."""
+        return self.path / "merged"
+
+    def copy(self) -> None:
+        """Fill ``merged`` with a copy, in place of an overlay.
+
+        Raises:
+            EngineError: that is not possible.
+        """
+        self.merged.rmdir()
+        command = ["cp", "-a", "--reflink=auto", f"{self.path / 'lower'}/", str(self.merged)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise EngineError(f"cannot copy a root filesystem: {done.stderr.strip()}")
+
+    def keep(self, pid: int) -> None:
+        """Note that the folder is to stay as long as the process *pid* lives.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        with store_errors(self.path):
+            self._label(process_labels(pid))
+
+    def remove(self) -> None:
+        """Remove the folder.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        with store_errors(self.path):
+            remove_tree(self.path)
+            self._labels.unlink(missing_ok=True)
+
+    @property
+    def _labels(self) -> Path:
+        return self.path.with_name(self.path.name + _LABELS)
+
+    def _label(self, labels: dict[str, str]) -> None:
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.write_text(json.dumps(labels))
+        new.replace(self._labels)
+
+
+def remove_left(parent: Path) -> list[str]:
+    """Remove the folders below *parent* whose process is gone, and return their names.
+
+    Raises:
+        StoreError: one cannot be removed.
+    """
+    removed = []
+    for path in sorted(parent.glob(f"*{_LABELS}")):
+        folder = PrivateFolder(path.with_suffix(""))
+        with suppress(OSError, ValueError):
+            if is_dead(json.loads(path.read_text())):
+                folder.remove()
+                removed.append(folder.path.name)
+    return removed

@@ -1,0 +1,184 @@
+"""The root filesystem of an image as a folder of this machine: unpacked once, and then shared.
+
+It stands in the store under the chain ID of its layers, and appears there whole or not at all. Owners and devices are
+as in the image where root unpacks it; else all of it belongs to the user, as the kernel lets nobody give files away.
+Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat as modes
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.errors import ImageError
+from pytest_alpine.image.store.incoming import store_errors
+from pytest_alpine.image.store.stored_tree import chain_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.rootfs.base import Entry
+
+# Raised with every change of what is unpacked how.
+_FORMAT: Final = 1
+_NODES: Final = {
+    "character device": modes.S_IFCHR,
+    "block device": modes.S_IFBLK,
+    "fifo": modes.S_IFIFO,
+}
+_PARTIAL: Final = ".partial"
+# Where the block before a file's content, its header, has the time of the last change: octal digits (ustar).
+_TIME: Final = slice(136, 147)
+_BLOCK: Final = 512
+
+
+def unpacked(image: Image) -> Path:
+    """Return the folder with the root filesystem of *image*; where it is missing, one process makes it.
+
+    Raises:
+        ImageError: the image cannot be read.
+        StoreError: the store cannot be written.
+    """
+    chain = chain_id([image.store.diff_id(layer) for layer in image.layers])
+    root = image.store.root / "roots" / f"{_FORMAT}-{os.geteuid()}" / chain.replace(":", "-")
+    if not root.is_dir():
+        what = f"{image.reference} {image.platform}"
+        with image.store.lock(f"unpack {root}", waiting=f"waiting for another process that unpacks {what}"):
+            if not root.is_dir():
+                image.store.progress(f"unpacking {what}")
+                with store_errors(root):
+                    _unpack(image, root)
+    return root
+
+
+def remove_partial(store: Path) -> None:
+    """Remove what processes that were killed while they unpacked left in the folder *store*."""
+    for path in (store / "roots").glob(f"*/*{_PARTIAL}"):
+        with suppress(OSError), _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            remove_tree(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove the folder *path* with all that is in it, whatever its modes are; one that is gone is fine.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        try:
+            shutil.rmtree(path)
+        except PermissionError:  # an ordinary user needs rights even in folders of his own
+            for folder, names, _ in os.walk(path):
+                for name in names:
+                    place = Path(folder, name)
+                    if not place.is_symlink():
+                        place.chmod(0o700)
+            shutil.rmtree(path)
+
+
+def _unpack(image: Image, root: Path) -> None:
+    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = root.with_name(root.name + _PARTIAL)
+    remove_tree(partial)
+    while True:
+        partial.mkdir(mode=0o700)
+        with suppress(FileNotFoundError), _held(partial, fcntl.LOCK_EX) as descriptor:
+            if partial.stat().st_ino == os.fstat(descriptor).st_ino:  # else it was taken for abandoned
+                _Unpacking(partial, [layer.tar for layer in image.stored_layers]).add(image.rootfs.walk())
+                partial.rename(root)
+                return
+
+
+@contextmanager
+def _held(path: Path, how: int) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Unpacking:
+    """A folder that is filled.
+
+    Paths in a flattened image have no links in their directories, and the folder is new: nothing leads out of it.
+    """
+
+    def __init__(self, folder: Path, tars: Sequence[Path]) -> None:
+        self._folder = folder
+        self._tars = tars
+        self._as_root = os.geteuid() == 0
+        self._files: dict[tuple[int, int], Path] = {}
+
+    def add(self, entries: Iterator[Entry]) -> None:
+        """Make *entries*, each after the directory that it stands in."""
+        tars = [os.open(tar, os.O_RDONLY | os.O_CLOEXEC) for tar in self._tars]
+        directories: list[tuple[Path, int]] = []
+        try:
+            for entry in entries:
+                place = Path(f"{self._folder}{entry.path}")
+                if entry.kind == "directory":
+                    if entry.path != "/":
+                        place.mkdir(0o700)
+                    self._own(entry, place)
+                    directories.append((place, entry.mode))
+                else:
+                    self._add(entry, place, tars[entry.layer])
+        finally:
+            for tar in tars:
+                os.close(tar)
+        for place, mode in reversed(directories):  # nothing could be put into one without rights
+            place.chmod(mode)
+
+    def _add(self, entry: Entry, place: Path, tar: int) -> None:
+        if entry.kind == "symlink":
+            place.symlink_to(entry.target)
+            self._own(entry, place)
+        elif entry.kind == "file":
+            key = (entry.layer, entry.offset)
+            if key in self._files:
+                os.link(self._files[key], place, follow_symlinks=False)
+            else:
+                self._files[key] = place
+                self._add_file(entry, place, tar)
+        elif self._as_root or entry.kind == "fifo":
+            # Which device it is, an Entry does not tell, and none can be used in a sandbox. It must not be number 0:0,
+            # by which overlayfs marks what is removed.
+            os.mknod(place, _NODES[entry.kind] | 0o600, os.makedev(1, 3))
+            self._own(entry, place)
+            place.chmod(entry.mode)
+
+    def _add_file(self, entry: Entry, place: Path, tar: int) -> None:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            done = 0
+            while done < entry.size:
+                count = os.sendfile(descriptor, tar, entry.offset + done, entry.size - done)
+                if not count:
+                    raise ImageError(f"{entry.path}: its layer in the store is cut; read the image anew")
+                done += count
+            self._own(entry, place)
+            os.fchmod(descriptor, entry.mode)
+            if entry.offset >= _BLOCK:
+                changed = _octal(os.pread(tar, _BLOCK, entry.offset - _BLOCK)[_TIME])
+                os.utime(descriptor, (changed, changed))
+        finally:
+            os.close(descriptor)
+
+    def _own(self, entry: Entry, place: Path) -> None:
+        if self._as_root:
+            os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
+
+
+def _octal(text: bytes) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:  # another notation, for times that no program has a need of
+        return 0

@@ -1,0 +1,1 @@
+"""Docker, Podman, and others that speak Docker's API."""

@@ -1,0 +1,156 @@
+"""A running container of an engine that speaks Docker's API."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.dockerapi.client import docker_errors
+from pytest_alpine.engine.docker.archive import DockerArchive
+from pytest_alpine.engine.docker.live_rootfs import LiveRootFS
+from pytest_alpine.engine.docker.memory import READ_MEMORY, memory_in_stats, parse_memory
+from pytest_alpine.engine.docker.process import DockerProcesses
+from pytest_alpine.engine.etc_hosts import HOSTS_FILE, hosts_file
+from pytest_alpine.engine.labels import KEPT, PREFIX
+from pytest_alpine.engine.running import RunningContainer
+from pytest_alpine.errors import EngineError, EngineRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker import DockerClient
+
+    from pytest_alpine.dockerapi.variants import Api
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.exec.result import CommandResult
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.rootfs.base import RootFS
+
+_GONE: Final = (404, 409)  # removed, or being removed
+_ROOT: Final = "0"
+_HOSTNAME: Final = 12  # digits of its ID
+
+
+class DockerContainer(RunningContainer):
+    """A running container. A context manager that stops it; any number of threads may use it at once."""
+
+    def __init__(  # noqa: PLR0913 - what the engine knows of it
+        self,
+        client: DockerClient,
+        container_id: str,
+        name: str,
+        image: Image,
+        *,
+        emulated: bool,
+        api: Api,
+        forget: Callable[[], None],
+    ) -> None:
+        super().__init__(name, image, DockerProcesses(client=client, container=container_id), emulated=emulated)
+        self._client = client
+        self._id = container_id
+        self._api = api
+        self._forget = forget
+        self._kept = False
+        self._archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
+        self._live = LiveRootFS(self._archive, self._run_as_root)
+
+    @property
+    def id(self) -> str:
+        """The engine's ID: 64 hexadecimal digits."""
+        return self._id
+
+    @property
+    def enter_command(self) -> str:
+        """The command that opens a shell in it, for people."""
+        return f"{self._api.command} exec -it {self._name} /bin/sh"
+
+    @property
+    def remove_command(self) -> str:
+        """The command that removes it, for people."""
+        return f"{self._api.command} rm -fv {self._name}"
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem; every question is answered as it is at that moment."""
+        return self._live
+
+    def at_once(self) -> AbstractContextManager[RootFS]:
+        """Open what is best asked many questions in a row; each of them costs an emulator ten times as much."""
+        return self.snapshot() if self._emulated else nullcontext(self._live)
+
+    def snapshot(self) -> AbstractContextManager[RootFS]:
+        """Open a copy of all files, as every question costs a command."""
+        return self._live.snapshot()
+
+    def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        self._archive.write(path, data, mode=mode, uid=uid, gid=gid)
+
+    def logs(self) -> str:
+        """Return what the container's first process, and whoever writes to its outputs, has written."""
+        with docker_errors(f"cannot read the logs of container {self._name}"):
+            text: bytes = self._client.api.logs(self._id)
+        return text.decode("utf-8", "surrogateescape")
+
+    def memory(self) -> int:
+        """Return the memory in use now, in bytes: of all processes and tmpfs, without cache that can be dropped."""
+        if not self._api.measures_memory:
+            raise EngineError(
+                f"the engine does not measure the memory of container {self._name}: it runs without root, and its "
+                "machine has control groups of version 1; boot it with systemd.unified_cgroup_hierarchy=1"
+            )
+        told = self._run_as_root(READ_MEMORY)
+        found = parse_memory(told.stdout) if told is not None and told.exit_code == 0 else None
+        if found is None:
+            with docker_errors(f"cannot measure container {self._name}"):
+                found = memory_in_stats(self._client.api.stats(self._id, stream=False).get("memory_stats") or {})
+        if found is None:
+            raise EngineError(
+                f"the engine does not measure the memory of container {self._name}; its machine's kernel has to: "
+                "boot it with cgroup_enable=memory"
+            )
+        return found
+
+    def keep(self) -> str:
+        """Leave the container running for good, and return the command that opens a shell in it."""
+        name = KEPT + self._name.removeprefix(f"{PREFIX}-")
+        with docker_errors(f"cannot rename container {self._name}"):
+            self._client.api.rename(self._id, name)
+        self._name = name
+        self._kept = True
+        return self.enter_command
+
+    def write_hosts(self) -> None:
+        """Write ``/etc/hosts``, which the engine does only where it makes a network."""
+        names = hosts_file(self._id[:_HOSTNAME])
+        told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
+        if told is None or told.exit_code:
+            self._put(HOSTS_FILE, names.encode())
+
+    def let_go(self) -> None:
+        """Stop the container, unless it is to be kept; for the engine when it is closed."""
+        if self._kept:
+            self.commands.close()
+        else:
+            self.stop()
+
+    def stop(self) -> None:
+        """Kill the container and remove it with its volumes; stopping again does nothing."""
+        self.commands.close()
+        try:
+            with docker_errors(f"cannot remove container {self._name}"):
+                self._client.api.remove_container(self._id, force=True, v=True)
+        except EngineRefusedError as error:
+            if error.status not in _GONE:
+                raise
+        self._forget()
+
+    def _run_as_root(self, line: str) -> CommandResult | None:
+        if not self.commands.has_shell:
+            return None
+        is_root = self._image.config.user in {"", "root", _ROOT}
+        return self.commands.run(line, user=None if is_root else _ROOT)
+
+
+if TYPE_CHECKING:
+    _: type[Container] = DockerContainer

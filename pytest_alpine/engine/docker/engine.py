@@ -1,0 +1,149 @@
+"""The Docker engine, and others that speak its API.
+
+Spec: https://docs.docker.com/reference/api/engine/
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_alpine.dockerapi.client import Connect, connect, docker_errors
+from pytest_alpine.dockerapi.variants import read_api
+from pytest_alpine.engine.docker.images import DockerImages
+from pytest_alpine.engine.docker.start import DockerStart
+from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
+from pytest_alpine.engine.labels import KEPT, RUN, is_dead
+from pytest_alpine.errors import EngineRefusedError
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.engine.docker.container import DockerContainer
+    from pytest_alpine.image.image import Image
+
+_GONE: Final = (404, 409)  # removed, or being removed
+_STOPPED_AT_ONCE: Final = 8
+
+
+class DockerEngine:
+    """An engine that speaks Docker's API. Any number of threads may use it at once."""
+
+    def __init__(self, connect: Connect = connect, command: str | None = None, *, network: str | None = None) -> None:
+        """Use the engine that *connect* connects to.
+
+        Args:
+            connect: opens a connection anew at every call; by default to where the docker command would connect.
+            command: what people type to reach the engine; its name when None.
+            network: what containers are connected to: the name of one that the engine has, ``none``, or the engine's
+                own choice when None.
+
+        Raises:
+            EngineUnavailable: none answers.
+            EngineError: it failed.
+        """
+        self.connect = connect
+        """Opens a connection of its own; whoever connects closes."""
+        self._client = connect()
+        with docker_errors("cannot ask the engine what it is"):
+            self._info: dict[str, Any] = self._client.info()
+        self.api = read_api(self._info, command)
+        """How it differs from others that speak Docker's API."""
+        self.machines = Machines(
+            native=Platform.parse(self._info["Architecture"]),
+            handlers=read_handlers() if self._is_here() else None,
+        )
+        """What its machine runs."""
+        self.images = DockerImages(self._client, f"{self._info['Name']} {self._info['DockerRootDir']}")
+        """The images it holds."""
+        self._starter = DockerStart(
+            self._client,
+            native=self.machines.native.machine,
+            api=self.api,
+            network=network,
+            remember=self._remember,
+            forget=self._forget,
+        )
+        self._lock = threading.Lock()
+        self._there: dict[str, Callable[[], object]] = {}
+
+    @property
+    def name(self) -> str:
+        """The word for it in ``--alpine-engine``."""
+        return self.api.name
+
+    def describe(self) -> str:
+        """Return one line about it: version, storage, and which platforms it emulates."""
+        version = f"{self.name} {self._info.get('ServerVersion', '')}, {self._info.get('Driver', '')}"
+        if self.machines.handlers is None:
+            return f"{version}; which platforms it emulates, trying tells"
+        return f"{version}; emulated: {describe_platforms(self.machines.emulates()) or 'none'}"
+
+    def emulated(self, platform: Platform) -> bool:
+        """Whether programs of *platform* are emulated; see ``Engine.emulated``."""
+        return self.machines.emulated(platform)
+
+    def start(self, image: Image) -> DockerContainer:
+        """Start a container of *image*; see ``Engine.start``."""
+        emulated = self.emulated(image.platform)
+        return self._starter.start(image, self.images.ensure(image), emulated=emulated)
+
+    def sweep(self) -> list[str]:
+        """Remove the containers of runs on this machine that are dead, and return their names."""
+        with docker_errors("cannot list containers"):
+            found = self._client.api.containers(all=True, filters={"label": RUN})
+        removed = []
+        for container in found:
+            name = next(iter(container.get("Names") or ()), container["Id"]).lstrip("/")
+            if not name.startswith(KEPT) and is_dead(container["Labels"]) and self._remove(container["Id"], name):
+                removed.append(name)
+        return removed
+
+    def close(self) -> None:
+        """Stop all containers that this object started, but those that are kept, and let go of the engine.
+
+        Those too that could not be stopped before, or of which it is not known whether they were made.
+        """
+        with self._lock:
+            there = list(self._there.values())
+        with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
+            stopped = [threads.submit(let_go) for let_go in there]
+        self._client.close()
+        for one in stopped:
+            one.result()
+
+    def _is_here(self) -> bool:
+        """Whether the engine runs on this machine's own kernel, whose emulators can be seen."""
+        by_socket = self._client.api.base_url == "http+docker://localhost"
+        same_name = self._info.get("Name") == socket.gethostname()
+        return (by_socket or same_name) and self._info.get("KernelVersion") == os.uname().release
+
+    def _remember(self, name: str, let_go: Callable[[], object] | None) -> None:
+        """Note that there may be a container *name*, and what lets go of it; where None, it is removed by its name."""
+        with self._lock:
+            self._there[name] = let_go or partial(self._remove, name, name)
+
+    def _forget(self, name: str) -> None:
+        with self._lock:
+            self._there.pop(name, None)
+
+    def _remove(self, container_id: str, name: str) -> bool:
+        """Remove a container; return whether it was there to be removed."""
+        try:
+            with docker_errors(f"cannot remove container {name}"):
+                self._client.api.remove_container(container_id, force=True, v=True)
+        except EngineRefusedError as error:
+            if error.status not in _GONE:
+                raise
+            return False  # another process sweeps too
+        return True
+
+
+if TYPE_CHECKING:
+    _: type[Engine] = DockerEngine

@@ -1,0 +1,185 @@
+"""Starting containers so that they stay, whatever their images are made to run.
+
+Spec: the Engine API, "Create a container"
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.dockerapi.client import docker_errors
+from pytest_alpine.engine.base import NO_NETWORK
+from pytest_alpine.engine.docker.archive import DockerArchive
+from pytest_alpine.engine.docker.container import DockerContainer
+from pytest_alpine.engine.docker.process import DockerProcesses
+from pytest_alpine.engine.exec.scripts import SHELL
+from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
+from pytest_alpine.engine.labels import container_name, run_labels
+from pytest_alpine.engine.start_problem import all_said, is_format_error, start_problem
+from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineRefusedError, EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from docker import DockerClient
+
+    from pytest_alpine.dockerapi.variants import Api
+    from pytest_alpine.engine.docker.images import HeldImage
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.platforms import Machine
+
+_NO_SUCH_NETWORK: Final = re.compile(r"network .*not found")
+# Podman without catatonit, which it does not tell before.
+_NO_INIT: Final = "container-init binary not found"
+# A container that dies at its start does so within this many seconds.
+_DYING: Final = 2.0
+
+
+class _NoShellError(EngineError):
+    """The image has no shell."""
+
+
+class _NoInitError(EngineError):
+    """The engine has no init process after all."""
+
+
+class _NoNetworkError(ContainerStartError):
+    """The engine has no such network."""
+
+
+class DockerStart:
+    """Starts containers on one engine."""
+
+    def __init__(  # noqa: PLR0913 - what it needs of its engine
+        self,
+        client: DockerClient,
+        *,
+        api: Api,
+        network: str | None,
+        native: Machine,
+        remember: Callable[[str, Callable[[], object] | None], None],
+        forget: Callable[[str], None],
+    ) -> None:
+        self._client = client
+        self._api = api
+        self._has_init = api.has_init
+        self._network = network
+        # Making a network that is then not used takes Docker as long as all else of a start.
+        self._network_disabled = network == NO_NETWORK and api.disables_networks
+        self._native = native
+        self._remember = remember
+        self._forget = forget
+
+    def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
+        """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
+        if self._has_init:
+            with suppress(_NoShellError, _NoInitError):
+                return self._started(image, held, BY_SHELL, emulated=emulated)
+        if pause_program(self._native) is None:
+            raise ContainerStartError(
+                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, and "
+                f"no program for its machine is known that would wait; read its files with open_image()"
+            )
+        return self._started(image, held, (PROGRAM,), emulated=emulated)
+
+    def _started(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
+        container = self._created(image, held, program, emulated=emulated)
+        try:
+            self._boot(container, program)
+            if self._network_disabled:
+                container.write_hosts()
+        except AlpineError as error:
+            problem = self._diagnosis(container, program, error)
+            with suppress(EngineError):
+                container.stop()
+            raise problem from error
+        except BaseException:
+            container.stop()
+            raise
+        return container
+
+    def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
+        api = self._client.api
+        name = container_name(image)
+        self._remember(name, None)  # an engine that ends may make it, and not tell
+        try:
+            with self._refusals(image), docker_errors(f"cannot create a container of {image}"):
+                made = api.create_container(
+                    held.name,
+                    name=name,
+                    entrypoint=list(program),
+                    command=[],
+                    labels=run_labels(),
+                    # What the image is made to run does not run, so that nothing can tell how it is.
+                    healthcheck={"test": ["NONE"]},
+                    host_config=api.create_host_config(init=self._has_init or None, network_mode=self._network),
+                    network_disabled=self._network_disabled,
+                    platform=held.platform,
+                )
+        except (EngineRefusedError, _NoInitError, _NoNetworkError):
+            self._forget(name)
+            raise
+        container = DockerContainer(
+            self._client,
+            made["Id"],
+            name,
+            image,
+            emulated=emulated,
+            api=self._api,
+            forget=partial(self._forget, name),
+        )
+        self._remember(name, container.let_go)
+        return container
+
+    @contextmanager
+    def _refusals(self, image: Image) -> Iterator[None]:
+        """Tell apart why the engine refuses to create or to start a container of *image*."""
+        try:
+            yield
+        except EngineRefusedError as error:
+            if _NO_INIT in error.explanation:
+                self._has_init = False
+                raise _NoInitError(str(error)) from error
+            if self._network is not None and _NO_SUCH_NETWORK.search(error.explanation):
+                raise _NoNetworkError(
+                    f"cannot start a container of {image}: {self._api.name} has no network {self._network!r} (expected "
+                    f"one that it lists: {self._api.command} network ls; or {NO_NETWORK})"
+                ) from error
+            raise
+
+    def _boot(self, container: DockerContainer, program: Sequence[str]) -> None:
+        archive = DockerArchive(client=self._client, container=container.id)
+        if program is not BY_SHELL:
+            archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
+            container.commands.has_shell = archive.exists(SHELL)
+        with self._refusals(container.image), docker_errors(_cannot_start(container)):
+            self._client.api.start(container.id)
+        if container.commands.has_shell:
+            container.commands.greet()
+
+    def _diagnosis(self, container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
+        """Return what *error* at the start of *container* really was."""
+        if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
+            return error
+        words = self._last_words(container, error)
+        archive = DockerArchive(client=self._client, container=container.id)
+        if program is BY_SHELL and not is_format_error(words) and not archive.exists(SHELL):
+            return _NoShellError(words)
+        return start_problem(container, words)
+
+    def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
+        """Return all that is said about the end of *container*, which may take a moment to be."""
+        processes = DockerProcesses(client=self._client, container=container.id)
+        deadline = time.monotonic() + _DYING
+        while (why := processes.why_stopped()) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # Who tells of it says so again.
+        return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
+
+
+def _cannot_start(container: DockerContainer) -> str:
+    return f"cannot start container {container.name}"

@@ -1,0 +1,55 @@
+"""The last commands that ran in a container, for the report of a test that failed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.exec.result import CommandResult, last_lines, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_alpine.errors import EngineError
+
+_REMEMBERED: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastCommand:
+    """A command that ran, and what became of it."""
+
+    command: str | tuple[str, ...]
+    seconds: float
+    exit_code: int | None
+    """None where it did not end by itself, or could not begin."""
+    said: str
+    """The end of its outputs; else what went wrong."""
+
+    def __str__(self) -> str:
+        end = "no exit code" if self.exit_code is None else f"exit code {self.exit_code}"
+        lines = [f"{shown(self.command)}: {end} after {self.seconds:.3f} s", *self.said.splitlines()]
+        return "\n    ".join(lines)
+
+
+class CommandHistory:
+    """Remembers the last commands, with no more than the end of what they wrote."""
+
+    def __init__(self) -> None:
+        self._past: deque[PastCommand] = deque(maxlen=_REMEMBERED)
+
+    def __iter__(self) -> Iterator[PastCommand]:
+        return iter(tuple(self._past))
+
+    def add(self, command: str | Sequence[str], begun: float, end: CommandResult | EngineError) -> None:
+        """Note *command*, which began at *begun* by ``time.monotonic()`` and has just come to this *end*."""
+        outputs = (end.stdout_bytes, end.stderr_bytes) if isinstance(end, CommandResult) else (str(end).encode(),)
+        past = PastCommand(
+            command=command if isinstance(command, str) else tuple(command),
+            seconds=time.monotonic() - begun,
+            exit_code=end.exit_code if isinstance(end, CommandResult) else None,
+            said="\n".join(filter(None, map(last_lines, outputs))),
+        )
+        self._past.append(past)

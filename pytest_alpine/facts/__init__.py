@@ -1,0 +1,1 @@
+"""What a root filesystem tells: release, C library, shells, programs, users."""

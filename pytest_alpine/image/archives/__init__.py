@@ -1,0 +1,1 @@
+"""``oci:``, ``oci-archive:`` and ``docker-archive:``: images in folders and archives."""

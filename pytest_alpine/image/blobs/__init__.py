@@ -1,0 +1,1 @@
+"""Layers as their source holds them: bytes, compression, digests."""

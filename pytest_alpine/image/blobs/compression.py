@@ -1,0 +1,139 @@
+"""Compressed streams, told by their first bytes and never by their names.
+
+Specs: RFC 1952 (gzip), RFC 8878 (zstd).
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+from pytest_alpine.errors import MalformedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_alpine.image.blobs.layer import ByteStream
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+# Skippable frames, which zstd:chunked layers hold, are numbered 0 to 15 in the low half of the first byte.
+_ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
+_MAGIC: Final = 4
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header and checksum
+
+# A piece of input grows to at most 1032 times its size with gzip, and to 32768 times with zstd: both sizes keep the
+# output of one piece, and with it the memory that a hostile blob can claim, below 300 MB.
+_GZIP_PIECE: Final = 1 << 18
+_ZSTD_PIECE: Final = 1 << 12
+
+_WAY_OUT: Final = "; it was damaged or cut on its way: fetch it again"
+
+
+class _Decompressor(Protocol):
+    """What zlib and zstandard have in common: one member or frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Peeked:
+    """A byte stream with its first bytes put back."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.head = b""
+        while len(self.head) < _MAGIC and (more := stream.read(_MAGIC - len(self.head))):
+            self.head += more
+
+    def read(self, size: int = -1, /) -> bytes:
+        data, self.head = self.head, b""
+        return data or self._stream.read(size)
+
+
+class _Decompressed:
+    """The plain bytes of compressed members that follow each other."""
+
+    def __init__(self, stream: ByteStream, start: Callable[[], _Decompressor], piece: int) -> None:
+        self._stream = stream
+        self._start = start
+        self._piece = piece
+        self._member = start()
+        self._plain = b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most *size* bytes; none at the end."""
+        while not self._plain and (data := self._compressed()):
+            self._plain = self._member.decompress(data)
+        if size < 0 or len(self._plain) <= size:
+            data, self._plain = self._plain, b""
+        else:
+            data, self._plain = self._plain[:size], self._plain[size:]
+        return data
+
+    def _compressed(self) -> bytes:
+        """Return the next compressed bytes, of a new member where the last one has ended; none at the end."""
+        if not self._member.eof:
+            data = self._stream.read(self._piece)
+            if not data:
+                raise EOFError("it ends in the middle")
+            return data
+        # Tools pad the last member with zeros up to the size of a block.
+        data = self._member.unused_data.lstrip(b"\0")
+        while not data and (more := self._stream.read(self._piece)):
+            data = more.lstrip(b"\0")
+        if data:
+            self._member = self._start()
+        return data
+
+
+def _zstd_frame() -> _Decompressor:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj()
+
+
+def _gzip_member() -> _Decompressor:
+    return zlib.decompressobj(_GZIP_WINDOW)
+
+
+@contextmanager
+def decompressed(stream: ByteStream, where: str) -> Iterator[ByteStream]:
+    """Open the plain bytes of *stream*, which may be gzip, zstd or plain; reads may return fewer bytes than asked for.
+
+    Raises:
+        MalformedImage: the compressed data is broken or truncated; the message begins with *where*.
+    """
+    peeked = _Peeked(stream)
+    if peeked.head.startswith(_GZIP):
+        with _gzip_errors(where):
+            yield _Decompressed(peeked, _gzip_member, _GZIP_PIECE)
+    elif peeked.head.startswith(_ZSTD) or peeked.head[1:] == _ZSTD_SKIPPABLE:
+        with _zstd_errors(where):
+            yield _Decompressed(peeked, _zstd_frame, _ZSTD_PIECE)
+    else:
+        yield peeked
+
+
+@contextmanager
+def _gzip_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error) as error:
+        # zlib's own words begin with a number: "Error -3 while decompressing data: incorrect data check".
+        reason = str(error).rpartition("decompressing data: ")[2]
+        raise MalformedImage(f"{where}: broken gzip data: {reason}{_WAY_OUT}") from error
+
+
+@contextmanager
+def _zstd_errors(where: str) -> Iterator[None]:
+    import zstandard
+
+    try:
+        yield
+    except (EOFError, zstandard.ZstdError) as error:
+        raise MalformedImage(f"{where}: broken zstd data: {error}{_WAY_OUT}") from error

@@ -1,0 +1,1 @@
+"""``docker-daemon:NAME``: the images that an engine holds."""

@@ -1,0 +1,275 @@
+"""HTTP for registries and mirrors: patience with passing failures, and one kind of error for the others.
+
+Spec of Retry-After: RFC 9110, section 10.2.3.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from pytest_alpine.errors import AlpineError, ImageError, MalformedImage
+from pytest_alpine.image.http.loopback import NO_PROXY, is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import requests
+
+    Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
+
+T = TypeVar("T")
+
+DELAYS: Final = (0.3, 1.0, 3.0)
+"""Seconds between the attempts of one request."""
+LONGEST_WAIT: Final = 20.0
+"""Seconds that a server may ask for before the next attempt; nobody waits longer at a test run."""
+
+_TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of an answer
+# Before 3.12 Python looks through the whole environment for proxies, and stumbles where a variable goes away meanwhile:
+# pytest has one that names the running test.
+_LOOKS: Final = 5
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class Unreachable(ImageError):
+    """The place does not answer, or refuses to for now."""
+
+    def __init__(self, message: str, *, again: float | None = None) -> None:
+        super().__init__(message)
+        self.again = again
+        """Seconds after which another attempt makes sense; None where none does."""
+
+
+class Untrusted(Unreachable):
+    """The place shows a certificate that nothing here vouches for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a server answered to a request for a document."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """What a server answers to a request for a blob, as it arrives."""
+
+    response: requests.Response
+    where: str
+
+    @property
+    def status(self) -> int:
+        """The status code of HTTP."""
+        return self.response.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The header fields; their names match in any case."""
+        return self.response.headers
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most *size* bytes; none at the end, and none after a connection that broke in silence.
+
+        Raises:
+            Unreachable: the connection broke.
+        """
+        with _web_errors(self.where, "the answer breaks off"):
+            data: bytes = self.response.raw.read(None if size < 0 else size)
+            return data
+
+    def close(self) -> None:
+        """Close the connection, or give it back where all was read."""
+        self.response.close()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Advice:
+    """The ways out that messages name."""
+
+    limited: str
+    """Out of a rate limit."""
+    untrusted: str
+    """Out of a certificate that is not trusted."""
+
+
+class Web:
+    """One session with a server and those it redirects to."""
+
+    def __init__(self, advice: Advice, tls: Mapping[str, ssl.SSLContext] | None = None) -> None:
+        """Open nothing yet; *tls* says what to trust, by host with port, where that is more than elsewhere."""
+        import requests
+
+        self._advice = advice
+        self._silent: set[str] = set()  # hosts that did not answer, patience and all: once is enough
+        self._session = requests.Session()
+        for host, context in (tls or {}).items():
+            self._session.mount(f"https://{host}/", _adapter(context))
+
+    def document(self, method: str, url: str, *, limit: int, patient: bool = True, **request: Any) -> Answer:  # noqa: ANN401 - see "open"
+        """Return the answer to one request, of at most *limit* bytes; see ``open``.
+
+        Raises:
+            MalformedImage: the answer is larger.
+        """
+
+        def once() -> Answer:
+            with closing(self._once(method, url, **request)) as body:
+                data = body.read(limit + 1)
+                while len(data) <= limit and (more := body.read(limit + 1 - len(data))):
+                    data += more
+                if len(data) > limit:
+                    raise MalformedImage(f"{body.where}: more than {limit} bytes (expected a small document)")
+                return Answer(status=body.status, headers=body.headers, body=data)
+
+        return self._patiently(url, once) if patient else once()
+
+    def open(self, method: str, url: str, **request: Any) -> Body:  # noqa: ANN401 - handed on to requests
+        """Return the answer to one request, redirects followed; the caller closes it.
+
+        Busy servers and broken connections are tried again. The Authorization that ``auth`` adds is not carried to
+        another host.
+
+        Args:
+            method: of HTTP.
+            url: absolute.
+            request: ``headers``, ``auth`` and ``data`` as requests takes them.
+
+        Raises:
+            Unreachable: no answer, or none but "later".
+        """
+        return self._patiently(url, lambda: self._once(method, url, **request))
+
+    def _patiently(self, url: str, attempt: Callable[[], T]) -> T:
+        host = urlsplit(url).netloc
+        for number, delay in enumerate((*DELAYS, None), start=1):
+            try:
+                found = attempt()
+            except Unreachable as error:
+                if error.again is None:
+                    raise
+                if host in self._silent:
+                    raise Unreachable(str(error)) from error
+                if delay is None:
+                    self._silent.add(host)
+                    raise Unreachable(f"{error} (tried {number} times)") from error
+                time.sleep(max(delay, error.again))
+            else:
+                self._silent.discard(host)
+                return found
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Body:  # noqa: ANN401
+        where = shown(url)
+        with self._certificate_errors(where), _web_errors(where, "no answer"):
+            response = self._answer(
+                method,
+                url,
+                # Blobs are addressed by the digest of their bytes as stored: nothing may recode them.
+                headers={"Accept-Encoding": "identity", **(headers or {})},
+                stream=True,
+                timeout=_TIMEOUT,
+                allow_redirects=True,
+                proxies={"no_proxy": NO_PROXY} if is_loopback(urlsplit(url).netloc) else None,
+                **request,
+            )
+        if response.status_code in _PASSING:
+            response.close()
+            raise self._busy(response, where)
+        return Body(response=response, where=where)
+
+    def _answer(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
+        """Return the answer to one request, which may be made in a thread beside tests."""
+        for _ in range(_LOOKS - 1):
+            with suppress(KeyError):
+                return self._session.request(method, url, **request)
+        return self._session.request(method, url, **request)
+
+    def _busy(self, response: requests.Response, where: str) -> Unreachable:
+        asked = _retry_after(response.headers.get("Retry-After", ""))
+        text = f"{where}: the server answers {response.status_code} {_phrase(response.status_code)}"
+        if asked:
+            text += f", retry after {asked:.0f} s"
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            text += f": the rate limit is reached; {self._advice.limited}"
+        return Unreachable(text, again=asked if asked <= LONGEST_WAIT else None)
+
+    @contextmanager
+    def _certificate_errors(self, where: str) -> Iterator[None]:
+        try:
+            yield
+        except Unreachable as error:
+            root = _root(error)
+            if isinstance(root, ssl.SSLCertVerificationError):
+                text = f"{where}: the certificate is not trusted: {root.verify_message}; {self._advice.untrusted}"
+                raise Untrusted(text) from error
+            raise
+
+
+def shown(url: str) -> str:
+    """Return *url* as messages show it: with no password and no query, which may hold a signature."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+@contextmanager
+def _web_errors(where: str, what: str) -> Iterator[None]:
+    import requests
+    import urllib3.exceptions
+
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        hopeless = isinstance(error, (ValueError, requests.TooManyRedirects)) or _is_tls(error)
+        raise Unreachable(f"{where}: {what}: {_reason(error)}", again=None if hopeless else 0) from error
+
+
+def _is_tls(error: BaseException) -> bool:
+    return isinstance(_root(error), ssl.SSLError) and not isinstance(_root(error), ssl.SSLEOFError)
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the first cause of *error*; what we were handling when it happened is not one."""
+    while (cause := error.__cause__ or error.__context__) is not None and not isinstance(cause, AlpineError):
+        error = cause
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    root = _root(error)
+    return (isinstance(root, OSError) and root.strerror) or str(root) or type(root).__name__
+
+
+def _retry_after(text: str) -> float:
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(timezone.utc)).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
+def _adapter(context: ssl.SSLContext) -> requests.adapters.BaseAdapter:
+    from requests.adapters import HTTPAdapter
+
+    class TrustingAdapter(HTTPAdapter):
+        """Trusts what *context* trusts, beside what requests trusts anyway."""
+
+        def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - requests' own signature
+            super().init_poolmanager(*args, **options, ssl_context=context)
+
+    return TrustingAdapter()

@@ -1,0 +1,164 @@
+"""The files of an Alpine mirror behind HTTP; what is read from the network is remembered."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
+
+from pytest_alpine.errors import ImageError, ImageNotFound
+from pytest_alpine.image.http.client import Advice, Body, Unreachable, Web, shown
+from pytest_alpine.image.http.download import Download
+from pytest_alpine.image.minirootfs.mirror import TEXT_LIMIT, Mirror
+from pytest_alpine.image.store.store import not_pulled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_alpine.image.blobs.layer import ByteStream
+    from pytest_alpine.image.store.store import Store
+
+_KEPT_HEADERS: Final = ("ETag", "Last-Modified", "Content-Length")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_ADVICE: Final = Advice(
+    limited="wait, or name another mirror", untrusted="name the authority's certificate in REQUESTS_CA_BUNDLE"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebMirror:
+    """A mirror behind HTTP."""
+
+    base: str
+    """The URL of its top, without a slash at the end."""
+    store: Store
+
+    def where(self, path: str) -> str:
+        """Return the file's URL."""
+        return shown(self._url(path))
+
+    def read(self, path: str) -> str | None:
+        """Return the small text file at *path*, or None where there is none."""
+        return self._text(self._url(path))
+
+    def names(self, path: str) -> list[str] | None:
+        """Return the names that the server lists for the folder *path*, or None where it lists none."""
+        page = self._text(f"{self._url(path)}/" if path else f"{self.base}/")
+        return None if page is None else _listed(page)
+
+    def size(self, path: str) -> int | None:
+        """Return the bytes of the file at *path*, or None where there is none, or the server does not say."""
+        length = self._head(path).get("Content-Length", "")
+        return int(length) if _LENGTH.fullmatch(length) else None
+
+    def stamp(self, path: str) -> str | None:
+        """Return what the server says of the file's version, or None where it says nothing."""
+        found = self._head(path)
+        version = found.get("ETag") or found.get("Last-Modified")
+        return f"{version} {found.get('Content-Length')}" if version else None
+
+    @contextmanager
+    def open(self, path: str, *, size: int | None, what: str) -> Iterator[ByteStream]:
+        """Open the file at *path*."""
+        if self.store.pull == "never":
+            raise not_pulled(what)
+        url = self._url(path)
+
+        def start(offset: int) -> Body:
+            body = self._web().open("GET", url, headers={"Range": f"bytes={offset}-"} if offset else {})
+            try:
+                _check(body.status, url, what)
+            except ImageError:
+                body.close()
+                raise
+            return body
+
+        with Download(start, size=size, what=f"downloading {what}", progress=self.store.progress) as stream:
+            yield stream
+
+    def _url(self, path: str) -> str:
+        return f"{self.base}/{quote(path)}" if path else self.base
+
+    def _web(self) -> Web:
+        web: Web = self.store.memo.get("web") or self.store.memo.setdefault("web", Web(_ADVICE))
+        return web
+
+    def _text(self, url: str) -> str | None:
+        def ask() -> str | None:
+            answer = self._web().document("GET", url, limit=TEXT_LIMIT)
+            hidden = url.endswith("/") and answer.status == HTTPStatus.FORBIDDEN  # a folder that is not to be listed
+            if hidden or answer.status in _GONE:
+                return None
+            _check(answer.status, url, shown(url))
+            return answer.body.decode(errors="replace")
+
+        return self._remembered(f"GET {url}", ask)
+
+    def _head(self, path: str) -> dict[str, str]:
+        url = self._url(path)
+
+        def ask() -> str | None:
+            answer = self._web().document("HEAD", url, limit=TEXT_LIMIT)
+            kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
+            return json.dumps(kept) if answer.status == HTTPStatus.OK else None
+
+        found: dict[str, str] = json.loads(self._remembered(f"HEAD {url}", ask) or "{}")
+        return found
+
+    def _remembered(self, name: str, ask: Callable[[], str | None]) -> str | None:
+        """Return what *ask* returns, asked for once while the process lives; see ``Store`` for the pull policies."""
+        if name not in self.store.memo:
+            self.store.memo[name] = self._asked(name, ask)
+        text: str | None = self.store.memo[name]
+        return text
+
+    def _asked(self, name: str, ask: Callable[[], str | None]) -> str | None:
+        known, pull = self.store.recall(name), self.store.pull
+        if pull == "never":
+            return known
+        try:
+            text = ask()
+        except Unreachable as error:
+            if pull == "always" or known is None:
+                raise
+            self.store.progress(f"{error}; taken as it was last")
+            return known
+        if text is not None:
+            self.store.remember(name, text)
+        return text
+
+
+def _check(status: int, url: str, what: str) -> None:
+    if status in _GONE:
+        raise ImageNotFound(f"{what}: the server answers {status} for {shown(url)}: no such file")
+    if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}:
+        raise ImageError(f"{what}: the server answers {status} for {shown(url)}")
+
+
+class _Links(HTMLParser):
+    """The targets of a page's links."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.targets += [value for name, value in attrs if tag == "a" and name == "href" and value]
+
+
+def _listed(page: str) -> list[str]:
+    """Return the names of files and folders in a server's *page* on a folder; other links lead elsewhere."""
+    links = _Links()
+    links.feed(page)
+    names = (unquote(target.removeprefix("./").removesuffix("/")) for target in links.targets)
+    return sorted({name for name in names if name and "/" not in name and name[0] not in "?#."})
+
+
+if TYPE_CHECKING:
+    _: type[Mirror] = WebMirror

@@ -1,0 +1,82 @@
+"""Plain names, such as ``alpine:3.22``: the engine's own store if it holds that platform, else the registry.
+
+This is what engines do with a name that they are given; where no engine answers, the registry decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_alpine.errors import EngineError, ImageError, ImageNotFound, PlatformNotFound
+from pytest_alpine.image.daemon import source as daemon
+from pytest_alpine.image.http.client import Unreachable
+from pytest_alpine.image.registry import source as registry
+from pytest_alpine.image.spec.documents import digest_of
+
+if TYPE_CHECKING:
+    from pytest_alpine.image.source import ImageSource
+    from pytest_alpine.image.store.store import Store
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.reference import Reference
+
+# What leaves the question to the other of the two places.
+_NOT_HERE = (ImageNotFound, PlatformNotFound, EngineError)
+
+
+def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+    """Return the platforms that the registry publishes; of a name that it does not have, those that the engine holds.
+
+    Raises:
+        ImageNotFound: neither has it.
+        ImageError: the registry refuses or fails, and the engine does not have it.
+    """
+    try:
+        return registry.published(reference, store)
+    except ImageError:
+        try:
+            return daemon.published(reference, store, store.connect)
+        except _NOT_HERE:
+            pass
+        raise
+
+
+def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+    """Return the image *reference* for *platform*; with the pull policy ``always``, the registry is asked first.
+
+    Raises:
+        ImageNotFound: neither the engine nor the registry has it.
+        PlatformNotFound: it is not published for *platform*, nor does the engine hold it.
+        ImageError: the registry refuses or fails, or the image is broken.
+    """
+    if store.pull == "always":
+        return _registry_first(reference, platform, store)
+    try:
+        held = daemon.open_source(reference, platform, store, store.connect)
+    except _NOT_HERE:
+        return registry.open_source(reference, platform, store)
+    return _as_published(held, store)
+
+
+def _registry_first(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+    try:
+        return registry.open_source(reference, platform, store)
+    except Unreachable:
+        raise  # what the engine holds may be old by now
+    except ImageError:
+        try:
+            return daemon.open_source(reference, platform, store, store.connect)
+        except _NOT_HERE:
+            pass
+        raise
+
+
+def _as_published(held: ImageSource, store: Store) -> ImageSource:
+    """Return the same image as the registry published it, where the store remembers that.
+
+    A classic engine store has lost the manifest, and with it the compressed sizes, of what it pulled.
+    """
+    if held.digest is None:
+        known = registry.known_source(held.reference, held.platform, store)
+        if known is not None and digest_of(known.raw_config()) == digest_of(held.raw_config()):
+            return known
+    return held

@@ -1,0 +1,1 @@
+"""``registry:NAME``: images as registries publish them."""

@@ -1,0 +1,149 @@
+"""``registry:NAME``: images as registries publish them.
+
+Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pytest_alpine.errors import ImageError
+from pytest_alpine.image.http.client import Unreachable
+from pytest_alpine.image.http.download import Download
+from pytest_alpine.image.manifest_source import manifest_source, published_manifests
+from pytest_alpine.image.registry.client import Repository
+from pytest_alpine.image.spec.documents import check_digest, digest_of
+from pytest_alpine.image.spec.manifest import INDEX_TYPES, MANIFEST_TYPES, Descriptor
+from pytest_alpine.image.store.store import Store, not_pulled
+
+if TYPE_CHECKING:
+    from pytest_alpine.image.source import ImageSource
+    from pytest_alpine.platforms import Platform
+    from pytest_alpine.reference import Reference
+
+
+def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+    """Return the platforms that *reference* is published for, in the order of its index.
+
+    Raises:
+        ImageNotFound: the registry has no such repository or tag.
+        ImageError: the registry refuses or fails, or what it holds is broken.
+    """
+    return tuple(_Pull.of(reference, store).manifests())
+
+
+def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+    """Return the image *reference* for *platform*.
+
+    Raises:
+        ImageNotFound: the registry has no such repository or tag, or it is not in the store and pulling is off.
+        PlatformNotFound: it is not published for *platform*.
+        ImageError: the registry refuses or fails, or what it holds is broken.
+    """
+    pull = _Pull.of(reference, store)
+    open_blob = partial(pull.open_blob, what=f"{reference} {platform}")
+    return manifest_source(reference, platform, pull.manifests(), pull.fetch, open_blob)
+
+
+def known_source(reference: Reference, platform: Platform, store: Store) -> ImageSource | None:
+    """Return the image *reference* for *platform* as it was last looked up, or None where *store* lacks any of that.
+
+    Only its layers may have to be fetched.
+    """
+    offline = _Pull.of(reference, Store(store.root, pull="never"))
+    open_blob = partial(_Pull.of(reference, store).open_blob, what=f"{reference} {platform}")
+    try:
+        return manifest_source(reference, platform, offline.manifests(), offline.fetch, open_blob)
+    except ImageError:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pull:
+    """One image on its way from its registry through the store."""
+
+    reference: Reference
+    store: Store
+    repository: Repository
+
+    @classmethod
+    def of(cls, reference: Reference, store: Store) -> _Pull:
+        place = (reference.registry, reference.repository)
+        # Connections and tokens serve all platforms of all tags.
+        repository = store.memo.setdefault(("registry", *place), Repository(*place))
+        return cls(reference=reference, store=store, repository=repository)
+
+    def manifests(self) -> dict[Platform, Descriptor]:
+        """Return the manifests of the platforms that are published."""
+        root = Descriptor(digest=self.reference.digest or self.resolved(), size=0, annotations={})
+        return published_manifests(root, self.fetch, str(self.reference))
+
+    def resolved(self) -> str:
+        """Return the digest that the tag leads to; one process asks once, so that all platforms are of one build."""
+        name = f"registry:{self.reference.registry}/{self.reference.repository}:{self.reference.tag or 'latest'}"
+        if name not in self.store.memo:
+            self.store.memo[name] = self._resolve(name)
+        return str(self.store.memo[name])
+
+    def fetch(self, descriptor: Descriptor) -> bytes:
+        """Return the manifest, index or configuration that *descriptor* names."""
+        found = self.store.document(descriptor.digest)
+        if found is None:
+            if self.store.pull == "never":
+                raise not_pulled(f"{self.reference}, document {descriptor.digest},")
+            with self.store.lock(descriptor.digest):
+                found = self.store.document(descriptor.digest) or self._get(descriptor)
+        return found
+
+    def open_blob(self, descriptor: Descriptor, *, what: str) -> Download:
+        """Open the layer that *descriptor* names; *what* it belongs to."""
+        if self.store.pull == "never":
+            raise not_pulled(f"{what}, layer {descriptor.digest},")
+        return Download(
+            partial(self.repository.open_blob, descriptor.digest),
+            size=descriptor.size,
+            what=f"pulling {what}",
+            progress=self.store.progress,
+        )
+
+    def _resolve(self, name: str) -> str:
+        if self.store.pull == "never":
+            known = self.store.recall(name)
+            if known is None:
+                raise not_pulled(str(self.reference))
+            return known
+        with self.store.lock(name, waiting=f"waiting for another process that looks up {self.reference}"):
+            known = self.store.recall(name)
+            try:
+                digest = self._look_up(known)
+            except Unreachable as error:
+                if self.store.pull == "always" or known is None:
+                    raise
+                self.store.progress(f"{error}; {self.reference} is taken as it was last, {known}")
+                return known
+            self.store.remember(name, digest)
+            return digest
+
+    def _look_up(self, known: str | None) -> str:
+        tag = self.reference.tag or "latest"
+        if known is not None and self.store.document(known) is not None and self.repository.head(tag) == known:
+            return known
+        answer = self.repository.manifest(tag)
+        digest = self.store.add_document(answer.body)
+        said = answer.headers.get("Docker-Content-Digest", "")
+        if said.startswith("sha256:"):
+            check_digest(f"{self.reference}, manifest", "digest", said, digest)
+        return digest
+
+    def _get(self, descriptor: Descriptor) -> bytes:
+        # Only the root, which a tag or digest names, comes without a media type.
+        is_manifest = not descriptor.media_type or descriptor.media_type in INDEX_TYPES | MANIFEST_TYPES
+        ask = self.repository.manifest if is_manifest else self.repository.config
+        data = ask(descriptor.digest).body
+        algorithm = descriptor.digest.partition(":")[0]
+        what = "manifest" if is_manifest else "configuration"
+        check_digest(f"{self.reference}, {what}", "digest", descriptor.digest, digest_of(data, algorithm))
+        self.store.add_document(data, algorithm)
+        return data

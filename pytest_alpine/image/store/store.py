@@ -1,0 +1,288 @@
+"""The content-addressed store: what was read of an image once is never read again.
+
+Layers are kept as plain tars under their diff ID, beside the changeset that was read from each; manifests and
+configurations under their digest. Files appear whole or not at all, so that any number of processes may share a
+store, and a process that dies leaves no half of anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
+from pytest_alpine.image.blobs.compression import decompressed
+from pytest_alpine.image.blobs.hashing import Hashing
+from pytest_alpine.image.spec.documents import check_digest, checked_digest, digest_of
+from pytest_alpine.image.store.changeset_file import dump_changeset, load_changeset
+from pytest_alpine.image.store.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
+from pytest_alpine.image.store.stored_tree import StoredTree, chain_id, dump_tree, load_tree, stack
+from pytest_alpine.rootfs.layers import Changeset, read_changeset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
+
+    from docker import DockerClient
+
+    from pytest_alpine.dockerapi.client import Connect
+    from pytest_alpine.image.blobs.layer import Layer
+
+Pull = Literal["missing", "always", "never"]
+"""When sources use the network: for what the store lacks, to look every tag up anew, or not at all."""
+Progress = Callable[[str], None]
+"""Is told what takes a while, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredLayer:
+    """A layer that is in the store."""
+
+    diff_id: str
+    tar: Path
+    """The uncompressed tar."""
+    changeset: Changeset
+
+
+def silent(_: str) -> None:
+    """Report no progress."""
+
+
+def _connect() -> DockerClient:
+    """Connect to where the docker command would, by what is loaded only then."""
+    from pytest_alpine.dockerapi.client import connect
+
+    return connect()
+
+
+class Store:
+    """A folder of layers and documents, shared by any number of processes."""
+
+    def __init__(
+        self, root: Path, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect
+    ) -> None:
+        """Keep everything below *root*, which is made when it is first written to.
+
+        Args:
+            root: the folder.
+            pull: when the sources that read through this store use the network. ``missing``: tags are looked up,
+                what the store lacks is fetched, and while the place cannot be reached a tag means what it meant last.
+                ``always``: the same, but a tag that cannot be looked up is an error. ``never``: tags mean what they
+                meant last, and what the store lacks is an error.
+            progress: is told what takes a while.
+            connect: leads to the engine that plain names are looked up in.
+        """
+        self.root = root
+        self.pull = pull
+        self.progress = progress
+        self.connect = connect
+        self.memo: dict[object, Any] = {}
+        """What sources keep while the process lives: connections, and what tags led to."""
+
+    @classmethod
+    def default(cls, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect) -> Store:
+        """Return the store in the user's cache folder, or where ``PYTEST_ALPINE_CACHE`` says."""
+        import platformdirs
+
+        chosen = os.environ.get(CACHE_VARIABLE)
+        root = Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine")
+        return cls(root, pull=pull, progress=progress, connect=connect)
+
+    def document(self, digest: str) -> bytes | None:
+        """Return the manifest or configuration with this *digest*, or None where the store has none."""
+        try:
+            data = self._path("documents", digest).read_bytes()
+        except OSError:
+            return None
+        # A document is small: checking it costs less than explaining a damaged one.
+        return data if digest_of(data, digest.partition(":")[0]) == digest else None
+
+    def add_document(self, data: bytes, algorithm: str = "sha256") -> str:
+        """Keep a manifest or configuration and return its digest.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        digest = digest_of(data, algorithm)
+        if self.document(digest) is None:
+            self._write(self._path("documents", digest), data)
+        return digest
+
+    def recall(self, name: str) -> str | None:
+        """Return what was last remembered of *name*, for example the digest that a tag led to."""
+        try:
+            return self._path("names", digest_of(name.encode())).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep *text* as what is known of *name*.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self.recall(name) != text:
+            self._write(self._path("names", digest_of(name.encode())), text.encode())
+
+    def layer(self, layer: Layer) -> StoredLayer:
+        """Return *layer* from the store; where it is missing, it is read from its source first, by one process only.
+
+        Raises:
+            DigestMismatch: the bytes are not those that the digest or diff ID names.
+            MalformedImage: the bytes are no layer.
+            StoreError: the store cannot be written.
+            ImageError: the source failed.
+        """
+        key = layer.diff_id or layer.digest
+        if key is None:
+            raise MalformedImage(f"{layer.where}: neither digest nor diff ID is known")
+        found = self._find(layer)
+        if found is None:
+            with self.lock(key, waiting=f"waiting for another process that reads {layer.where}"):
+                found = self._find(layer) or self._fetch(layer)
+        return found
+
+    def add_layer(self, layer: Layer) -> StoredLayer:
+        """Keep *layer*, which need name neither digest nor diff ID, and return what it is; see ``layer``."""
+        return self._fetch(layer)
+
+    def tree(self, layers: Sequence[Layer]) -> StoredTree:
+        """Return what *layers*, base first, add up to; missing ones are read from their source, see ``layer``."""
+        known = [diff_id for layer in layers if (diff_id := layer.diff_id or self._known_diff_id(layer.digest))]
+        if len(known) == len(layers):
+            tars = [self._path("layers", diff_id, ".tar") for diff_id in known]
+            found = load_tree(self._path("trees", chain_id(known), ".json"), tars)
+            if found is not None:
+                return found
+        stored = [self.layer(layer) for layer in layers]
+        names = [layer.where for layer in layers]
+        tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored], names)
+        with suppress(StoreError):  # it can be made again at any time
+            self._write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
+        return tree
+
+    def diff_id(self, layer: Layer) -> str:
+        """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
+        known = layer.diff_id or self._known_diff_id(layer.digest)
+        return known if known and self.has(known) else self.layer(layer).diff_id
+
+    def has(self, diff_id: str) -> bool:
+        """Whether the layer with this *diff_id* is in the store."""
+        return self._path("layers", diff_id, ".json").exists() and self._path("layers", diff_id, ".tar").exists()
+
+    @contextmanager
+    def lock(self, key: str, *, waiting: str = "") -> Iterator[None]:
+        """Hold the lock for *key* among all processes that share the store; its file is never unlinked.
+
+        Args:
+            key: a digest, or any other text.
+            waiting: told as progress where another process holds it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        path = self._path("locks", digest_of(key.encode()))
+        with ExitStack() as stack:
+            with store_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    stack.enter_context(FileLock(path).acquire(timeout=0))
+                except Timeout:
+                    if waiting:
+                        self.progress(waiting)
+                    stack.enter_context(FileLock(path))
+            yield
+
+    def _path(self, kind: str, digest: str, suffix: str = "") -> Path:
+        algorithm, _, value = checked_digest(digest, str(self.root)).partition(":")
+        return self.root / kind / algorithm / f"{value}{suffix}"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with incoming_file(self.root / "incoming") as incoming:
+            with store_errors(path):
+                incoming.stream.write(data)
+            incoming.keep(path)
+
+    def _known_diff_id(self, digest: str | None) -> str | None:
+        if digest is None:
+            return None
+        try:
+            return checked_digest(self._path("diff-ids", digest).read_text("utf-8"), digest)
+        except (OSError, UnicodeDecodeError, MalformedImage):
+            return None
+
+    def _find(self, layer: Layer) -> StoredLayer | None:
+        diff_id = layer.diff_id or self._known_diff_id(layer.digest)
+        if diff_id is None:
+            return None
+        tar = self._path("layers", diff_id, ".tar")
+        changeset = load_changeset(self._path("layers", diff_id, ".json"), tar)
+        return None if changeset is None else StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
+
+    def _fetch(self, layer: Layer) -> StoredLayer:
+        remove_abandoned(self.root / "incoming")
+        with incoming_file(self.root / "incoming") as incoming:
+            diff_id = _unpack(layer, incoming)
+            changeset = read_changeset(incoming.path, layer.where)
+            size = incoming.stream.tell()
+            tar = self._path("layers", diff_id, ".tar")
+            incoming.keep(tar)
+        # The changeset is written last: a layer is in the store only when its changeset is.
+        self._write(tar.with_suffix(".json"), dump_changeset(changeset, size))
+        if layer.digest is not None:
+            self._write(self._path("diff-ids", layer.digest), diff_id.encode())
+        return StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
+
+
+def not_pulled(what: str) -> ImageNotFound:
+    """Return the error of a source that would need the network while pulling is switched off."""
+    return ImageNotFound(f"{what} is not in the local store, and pulling is switched off (pull policy 'never')")
+
+
+def _unpack(layer: Layer, incoming: Incoming) -> str:
+    """Write *layer* uncompressed to *incoming*, check its digests, and return its diff ID."""
+    algorithm = (layer.digest or "sha256:").partition(":")[0]
+    with ThreadPoolExecutor(max_workers=1) as worker, layer.open() as raw:
+        stored = Hashing(raw, algorithm, worker=worker)
+        try:
+            diff_id = _write_plain(layer, stored, incoming, worker)
+        except MalformedImage:
+            # Damaged bytes rarely decompress: that they are damaged is the truth, not what zlib made of them.
+            _check_stored(layer, stored)
+            raise
+        _check_stored(layer, stored)
+    check_digest(layer.where, "diff ID", layer.diff_id, diff_id)
+    return diff_id
+
+
+def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming, worker: Executor) -> str:
+    def write(piece: bytes) -> None:
+        with store_errors(incoming.path):
+            incoming.stream.write(piece)
+
+    with decompressed(stored, layer.where) as plain:
+        content = Hashing(plain, "sha256", copy=write, worker=worker)
+        while content.read(_PIECE):
+            pass
+    diff_id = content.digest()
+    with store_errors(incoming.path):
+        incoming.stream.flush()
+    return diff_id
+
+
+def _check_stored(layer: Layer, stored: Hashing) -> None:
+    # What follows the compressed data belongs to the blob too; but no further than the blob is said to go.
+    while (layer.size is None or stored.size <= layer.size) and stored.read(_PIECE):
+        pass
+    if layer.size is not None and stored.size < layer.size:
+        raise MalformedImage(f"{layer.where}: truncated: {stored.size} of {layer.size} bytes")
+    check_digest(layer.where, "digest", layer.digest, stored.digest())

@@ -1,0 +1,123 @@
+"""The flattened tree of an image as a file of the store: what a second run reads in place of all layers.
+
+It is kept under the chain ID of the layers, which names what they add up to.
+Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_alpine.image.spec.documents import digest_of
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.layers import Changeset, flatten, rootfs_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# Raised with every change of what is kept; a file of another format is made anew from the changesets.
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTree:
+    """What the layers of an image add up to."""
+
+    entries: Mapping[str, Entry]
+    """By absolute path."""
+    tars: tuple[Path, ...]
+    """The uncompressed layers, base first."""
+    unpacked: int
+    """Bytes of the regular files that each layer adds, summed over the layers."""
+    rootfs: int
+    """Bytes of the regular files of the tree, a hard link counted once."""
+
+
+class _Entries(Mapping[str, Entry]):
+    """Entries that are made when they are asked for: most questions need a few of them."""
+
+    def __init__(self, rows: dict[str, list[Any]]) -> None:
+        self._rows = rows
+        self._made: dict[str, Entry] = {}
+
+    def __getitem__(self, path: str) -> Entry:
+        entry = self._made.get(path)
+        if entry is None:
+            kind, mode, uid, gid, size, target, layer, offset = self._rows[path]
+            entry = self._made[path] = Entry(
+                path=path,
+                kind=kind,
+                mode=mode,
+                uid=uid,
+                gid=gid,
+                size=size,
+                target=target,
+                layer=layer,
+                offset=offset,
+            )
+        return entry
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def chain_id(diff_ids: Sequence[str]) -> str:
+    """Return the digest that names the layers *diff_ids*, base first, together."""
+    return reduce(lambda below, diff_id: digest_of(f"{below} {diff_id}".encode()), diff_ids)
+
+
+def stack(changesets: Sequence[Changeset], tars: Sequence[Path], names: Sequence[str]) -> StoredTree:
+    """Return what *changesets*, base first, add up to; *tars* are their layers, *names* what messages call these.
+
+    Raises:
+        MalformedImage: a hard link to nothing, or an entry below something that is no directory.
+    """
+    entries = flatten(changesets, names)
+    return StoredTree(
+        entries=entries,
+        tars=tuple(tars),
+        unpacked=sum(changeset.size for changeset in changesets),
+        rootfs=rootfs_size(entries.values()),
+    )
+
+
+def dump_tree(tree: StoredTree) -> bytes:
+    """Return *tree* as a document."""
+    rows = {
+        path: [e.kind, e.mode, e.uid, e.gid, e.size, e.target, e.layer, e.offset] for path, e in tree.entries.items()
+    }
+    document = {
+        "format": _FORMAT,
+        "tar_sizes": [tar.stat().st_size for tar in tree.tars],
+        "unpacked": tree.unpacked,
+        "rootfs": tree.rootfs,
+        "entries": rows,
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def load_tree(path: Path, tars: Sequence[Path]) -> StoredTree | None:
+    """Return the tree in the file *path*, or None where it, or one of the layers *tars*, is not whole."""
+    try:
+        document = json.loads(path.read_bytes())
+        if document["format"] != _FORMAT or document["tar_sizes"] != [tar.stat().st_size for tar in tars]:
+            return None
+        return StoredTree(
+            entries=_Entries(document["entries"]),
+            tars=tuple(tars),
+            unpacked=document["unpacked"],
+            rootfs=document["rootfs"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None

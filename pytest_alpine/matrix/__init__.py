@@ -1,0 +1,1 @@
+"""Which image on which platform."""

@@ -1,0 +1,91 @@
+"""The fixtures: they fetch from the session, and hold no logic of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pytest_alpine.plugin.problems import problems_told
+from pytest_alpine.plugin.session import alpine_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from testinfra.host import Host
+
+    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.matrix.cells import Cell
+
+
+@pytest.fixture(scope="session")
+def alpine_cell(request: pytest.FixtureRequest) -> Cell:
+    """The current cell: one image on one platform."""
+    return cast("Cell", request.param)
+
+
+@pytest.fixture(scope="session")
+def alpine_image(alpine_cell: Cell, pytestconfig: pytest.Config) -> Image:
+    """The current cell's image, read without running it."""
+    session = pytestconfig.stash[alpine_key]
+    with problems_told(session.settings, alpine_cell):
+        return session.image(alpine_cell)
+
+
+@pytest.fixture(scope="session")
+def alpine_engine(pytestconfig: pytest.Config) -> Engine:
+    """The engine that runs containers."""
+    session = pytestconfig.stash[alpine_key]
+    with problems_told(session.settings):
+        return session.engine
+
+
+@pytest.fixture(scope="session")
+def alpine_container(
+    alpine_cell: Cell,
+    alpine_image: Image,  # noqa: ARG001 - what is wrong with the image is told first
+    pytestconfig: pytest.Config,
+) -> Container:
+    """The current cell's running container, shared by all tests of the cell."""
+    session = pytestconfig.stash[alpine_key]
+    with problems_told(session.settings, alpine_cell):
+        return session.containers.shared(alpine_cell)
+
+
+@pytest.fixture
+def alpine_container_per_test(
+    alpine_cell: Cell,
+    alpine_image: Image,  # noqa: ARG001 - what is wrong with the image is told first
+    pytestconfig: pytest.Config,
+) -> Iterator[Container]:
+    """A container of the current cell for this test alone."""
+    session = pytestconfig.stash[alpine_key]
+    with problems_told(session.settings, alpine_cell):
+        container = session.containers.fresh(alpine_cell)
+    yield container
+    session.containers.give_back(container)
+
+
+@pytest.fixture(scope="session")
+def alpine_host(alpine_container: Container) -> Host:
+    """The testinfra Host of ``alpine_container``."""
+    return alpine_container.host
+
+
+@pytest.fixture(scope="session")
+def alpine_build(alpine_image: Image, alpine_engine: Engine, pytestconfig: pytest.Config) -> Callable[..., Image]:
+    """A function that builds a Dockerfile on the current cell's image, which is ``${ALPINE_IMAGE}`` there.
+
+    See ``engine.build.build_image``.
+    """
+    session = pytestconfig.stash[alpine_key]
+
+    def build(context: str | Path, *, dockerfile: str = "Dockerfile", target: str = "", **args: str) -> Image:
+        from pytest_alpine.engine.build import build_image
+
+        with problems_told(session.settings):
+            return build_image(alpine_engine, alpine_image, context, dockerfile=dockerfile, target=target, args=args)
+
+    return build

@@ -1,0 +1,69 @@
+"""Errors as tests meet them: a failure or a skip, told in one message."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from pytest_alpine.errors import AlpineError, EngineUnavailable, PlatformNotFound, PlatformNotRunnable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from pytest_alpine.matrix.cells import Cell
+    from pytest_alpine.plugin.options import Settings
+
+_OWN: Final = __name__.partition(".")[0]
+_RUNNERS: Final = ("_pytest", "pluggy")
+_BETWEEN: Final = ("contextlib", "functools", "testinfra")  # what a test's line goes through to reach ours
+
+
+@contextmanager
+def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
+    """Turn errors into a failure or a skip, with the message alone: neither stack nor causes help anybody."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except PlatformNotFound as error:
+        _end(str(error), skip=settings.missing == "skip" or (cell is not None and not cell.declared))
+    except (EngineUnavailable, PlatformNotRunnable) as error:
+        _end(f"{error} (--alpine-missing=skip skips such tests)", skip=settings.missing == "skip")
+    except AlpineError as error:
+        named = cell is None or str(cell.reference) in str(error)
+        _end(str(error) if named else f"{cell}: {error}", skip=False)
+
+
+def shown_alone(error: BaseException) -> None:
+    """Let a report show one of our errors alone, at the line that met it.
+
+    Its message tells what its causes, of other libraries, and our own lines below would mean.
+    """
+    if isinstance(error, AlpineError):
+        error.__cause__ = None
+        error.__suppress_context__ = True
+        _end_before_ours(error.__traceback__)
+
+
+def _end_before_ours(traceback: TracebackType | None) -> None:
+    caller = None
+    while traceback is not None:
+        top = str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0]
+        if top == _OWN:
+            if caller is not None:
+                caller.tb_next = None
+            return
+        if top in _RUNNERS:  # below them stands the test, or a fixture of ours, which none but its own lines explain
+            caller = None
+        elif top not in _BETWEEN:
+            caller = traceback
+        traceback = traceback.tb_next
+
+
+def _end(message: str, *, skip: bool) -> None:
+    __tracebackhide__ = True
+    if skip:
+        raise pytest.skip.Exception(message) from None
+    raise pytest.fail.Exception(message, pytrace=False) from None

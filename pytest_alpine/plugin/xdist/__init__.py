@@ -1,0 +1,1 @@
+"""Dealing whole cells to pytest-xdist's workers."""

@@ -1,0 +1,1 @@
+"""Root filesystems: entries, path look-up, layers and how they stack, tar archives."""

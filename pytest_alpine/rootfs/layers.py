@@ -1,0 +1,217 @@
+"""Filesystem changesets and how they stack into a root filesystem.
+
+Spec: https://github.com/opencontainers/image-spec/blob/main/layer.md
+"""
+
+from __future__ import annotations
+
+import tarfile
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Final
+
+from pytest_alpine.errors import FileNotInImage, MalformedImage
+from pytest_alpine.rootfs.base import Entry, Kind, RootFS, SeekableRootFS, absolute, follow
+from pytest_alpine.rootfs.file_part import open_part, read_part
+from pytest_alpine.rootfs.tar import members
+from pytest_alpine.rootfs.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+
+_KINDS: Final[dict[bytes, Kind]] = {
+    tarfile.REGTYPE: "file",
+    tarfile.AREGTYPE: "file",
+    tarfile.CONTTYPE: "file",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "character device",
+    tarfile.BLKTYPE: "block device",
+    tarfile.FIFOTYPE: "fifo",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HardLink:
+    """A second name for a file of the same or a lower layer."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changeset:
+    """What one layer changes, in the order of its tar."""
+
+    added: tuple[Entry | HardLink, ...]
+    removed: frozenset[str] = frozenset()
+    """Paths of lower layers that are gone, with all below them."""
+    opaque: frozenset[str] = frozenset()
+    """Directories of lower layers whose contents are gone."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the regular files that this layer adds, a hard link counted once, the last of two equal names."""
+        return sum({item.path: item.size for item in self.added if isinstance(item, Entry)}.values())
+
+
+def read_changeset(path: Path, where: str) -> Changeset:
+    """Return what the uncompressed layer tar at *path* changes; no file contents are read.
+
+    Raises:
+        MalformedImage: not a tar, truncated, a name outside the tree, or a member that no layer may hold;
+            the message begins with *where*.
+    """
+    added: list[Entry | HardLink] = []
+    removed, opaque = set(), set()
+    with path.open("rb") as stream:
+        for member in members(stream, where):
+            name = _inside(member.name, where, "name")
+            directory, _, base = name.rpartition("/")
+            if not base.startswith(_WHITEOUT):
+                added.append(_entry(member, name, where))
+            elif base == _OPAQUE:
+                opaque.add(directory or "/")
+            # Other names that begin with .wh..wh. are bookkeeping of AUFS, not files.
+            elif not base.startswith(_WHITEOUT * 2):
+                removed.add(f"{directory}/{_hidden_name(base, where)}")
+    return Changeset(added=tuple(added), removed=frozenset(removed), opaque=frozenset(opaque))
+
+
+def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[str, Entry]:
+    """Stack *changesets*, base first, into one tree: absolute paths and their entries.
+
+    Messages call the layers by their *names*, else by their numbers.
+
+    Raises:
+        MalformedImage: a hard link to nothing, or an entry below something that is no directory.
+    """
+    tree = Tree(names)
+    for number, changeset in enumerate(changesets):
+        # Whiteouts bind lower layers only, wherever they stand in the tar (layer.md, "Whiteouts").
+        if changeset.removed or changeset.opaque:
+            made = [item.path for item in changeset.added if isinstance(item, Entry) and item.kind == "directory"]
+            tree.hide(changeset.removed, changeset.opaque, made)
+        for item in changeset.added:
+            if isinstance(item, Entry):
+                tree.add(item, number)
+            else:
+                tree.link(item.path, item.target, number)
+    return tree.entries
+
+
+class LayeredRootFS:
+    """The root filesystem of an image: a flattened tree over its uncompressed layer tars."""
+
+    def __init__(self, tree: Mapping[str, Entry], tars: Sequence[Path]) -> None:
+        self._tree = tree
+        self._tars = tars
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """Return the bytes of the regular file that *path* leads to, at most *limit* of them."""
+        entry = self._file(path)
+        length = entry.size if limit is None else min(entry.size, limit)
+        return read_part(self._tars[entry.layer], entry.offset, length)
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open the regular file that *path* leads to, for seeking and reading."""
+        entry = self._file(path)
+        return open_part(self._tars[entry.layer], entry.offset, entry.size)
+
+    def exists(self, path: str) -> bool:
+        """Whether *path* leads to anything, links followed."""
+        try:
+            return self._find(path) is not None
+        except FileNotInImage:
+            return False
+
+    def stat(self, path: str) -> Entry:
+        """Return what *path* leads to, links followed."""
+        found = self._find(path)
+        if found is None:
+            raise FileNotInImage(f"no such file or directory: {absolute(path)}")
+        return found
+
+    def lstat(self, path: str) -> Entry | None:
+        """Return what stands at *path* itself."""
+        try:
+            return follow(self._tree.get, path, last=False)
+        except FileNotInImage:
+            return None
+
+    def walk(self, top: str = "/") -> Iterator[Entry]:
+        """Yield all entries at and below *top*, by path."""
+        start = self.stat(top)
+        yield start
+        prefix = start.path.rstrip("/")
+        # "0" follows "/" in ASCII: what begins with "PREFIX/" stands between the two.
+        below = self._paths[bisect_left(self._paths, f"{prefix}/") : bisect_left(self._paths, f"{prefix}0")]
+        yield from (self._tree[path] for path in below if path != "/")
+
+    def resolve(self, path: str) -> str:
+        """Return the absolute path without links that *path* leads to."""
+        return self.stat(path).path
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return sorted(self._tree)
+
+    def _find(self, path: str) -> Entry | None:
+        # Most paths come out of the tree itself, whose keys lead through no links.
+        found = self._tree.get(path)
+        return follow(self._tree.get, path) if found is None or found.kind == "symlink" else found
+
+    def _file(self, path: str) -> Entry:
+        entry = self.stat(path)
+        if entry.kind != "file":
+            raise FileNotInImage(f"{absolute(path)} is a {entry.kind}, not a regular file")
+        return entry
+
+
+def rootfs_size(entries: Iterable[Entry]) -> int:
+    """Return the bytes of the regular files among *entries*, a hard link counted once."""
+    return sum({(entry.layer, entry.offset): entry.size for entry in entries if entry.kind == "file"}.values())
+
+
+def _inside(name: str, where: str, what: str) -> str:
+    if name.startswith("/"):
+        raise MalformedImage(f"{where}: absolute {what} {name!r} (expected one relative to the image's root)")
+    if ".." in name.split("/"):
+        raise MalformedImage(f"{where}: {what} {name!r} leads out of the image")
+    return absolute(name)
+
+
+def _hidden_name(base: str, where: str) -> str:
+    name = base.removeprefix(_WHITEOUT)
+    if name in {"", ".", ".."}:
+        raise MalformedImage(f"{where}: whiteout {base!r} (expected {_WHITEOUT!r} and a name)")
+    return name
+
+
+def _entry(member: tarfile.TarInfo, name: str, where: str) -> Entry | HardLink:
+    if member.type == tarfile.LNKTYPE:
+        return HardLink(path=name, target=_inside(member.linkname.removeprefix("/"), where, "hard link target"))
+    kind = _KINDS.get(member.type)
+    if kind is None or member.issparse():
+        what = "sparse file" if member.issparse() else f"member of unknown type {member.type!r}:"
+        raise MalformedImage(f"{where}: {what} {member.name!r} (expected a plain file, directory, link or device)")
+    return Entry(
+        path=name,
+        kind=kind,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        size=member.size if kind == "file" else 0,
+        target=member.linkname if kind == "symlink" else "",
+        offset=member.offset_data if kind == "file" else -1,
+    )
+
+
+if TYPE_CHECKING:
+    _: type[RootFS] = LayeredRootFS
+    __: type[SeekableRootFS] = LayeredRootFS

@@ -1,0 +1,113 @@
+"""Members of tar archives from strangers, in bounded time and memory, whatever their headers claim.
+
+Specs: pax in https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html, ustar and GNU tar's extensions.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from pytest_alpine.errors import MalformedImage
+from pytest_alpine.rootfs.tar_header import OrdinaryInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK: Final = 512
+
+PATH_MAX: Final = 4096
+"""Bytes of the longest name that Linux opens."""
+
+# What the headers of one member may take. Go's archive/tar, and with it every container engine, takes half of it of
+# extended records.
+_MAX_HEADERS: Final = 2 << 20
+
+
+def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
+    """Yield the members of the uncompressed tar *stream*, whose contents are skipped.
+
+    Args:
+        stream: seekable.
+        where: what messages call it.
+
+    Raises:
+        MalformedImage: not a tar, truncated, a broken header, or a name that no file can have.
+    """
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    headers = _Headers(stream, where)
+    with (
+        _tar_errors(where),
+        tarfile.open(
+            fileobj=cast("IO[bytes]", headers),
+            mode="r:",
+            tarinfo=OrdinaryInfo,
+            errors="surrogateescape",
+            encoding="utf-8",
+        ) as tar,
+    ):
+        place = 0
+        # Python 3.10 cannot be asked for the next member of an archive that has none.
+        while tar.offset and (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # else every header of a large layer stays in memory
+            if tar.offset <= place or member.size < 0:
+                raise MalformedImage(f"{where}: {member.name!r:.200} claims a size of {member.size} bytes")
+            place = tar.offset
+            headers.begin()
+            _check(member, end, where)
+            yield member
+        # tarfile takes any broken header but the first for the end of the archive, and may have gone on behind it.
+        stream.seek(place)
+        if tar.offset != place or stream.read(BLOCK).strip(b"\0"):
+            raise MalformedImage(f"{where}: broken tar header at byte {place}")
+
+
+def _check(member: tarfile.TarInfo, end: int, where: str) -> None:
+    for name in (member.name, member.linkname):
+        if len(name) >= PATH_MAX or "\0" in name:
+            raise MalformedImage(f"{where}: a name of {len(name)} bytes, {name!r:.80} (expected less than {PATH_MAX})")
+    if member.isreg() and not member.issparse() and member.offset_data + member.size > end:
+        raise MalformedImage(f"{where}: truncated in the middle of {member.name!r}")
+
+
+class _Headers(io.RawIOBase):
+    """The stream that tarfile reads headers from; it refuses what would not fit in memory."""
+
+    def __init__(self, stream: IO[bytes], where: str) -> None:
+        self._stream = stream
+        self._where = where
+        self._left = _MAX_HEADERS
+
+    def begin(self) -> None:
+        """Begin the headers of another member."""
+        self._left = _MAX_HEADERS
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return at most *size* bytes."""
+        if not 0 <= size <= self._left:
+            place = self._stream.tell()
+            raise MalformedImage(f"{self._where}: a header of {size} bytes at byte {place} (at most {self._left})")
+        data = self._stream.read(size)
+        self._left -= len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to *offset*."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return where the stream is."""
+        return self._stream.tell()
+
+
+@contextmanager
+def _tar_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    # tarfile raises those after the second on headers that its checksum does not protect, and ends the interpreter's
+    # stack on a chain of extended headers.
+    except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
+        raise MalformedImage(f"{where}: not a readable tar archive: {error}") from error
