@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _PINNED: Final[list[date]] = []
 
 def today() -> date:
     """Return the pinned day, else today's (UTC)."""
-    return _PINNED[-1] if _PINNED else datetime.now(timezone.utc).date()
+    return _PINNED[-1] if _PINNED else datetime.now(UTC).date()
 
 
 def pin_today(day: date) -> Callable[[], None]:

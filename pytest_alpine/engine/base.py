@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import Self
 
     from testinfra.host import Host
-    from typing_extensions import Self
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages

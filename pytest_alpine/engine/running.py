@@ -18,9 +18,9 @@ from pytest_alpine.rootfs.base import Entry, absolute
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import Self
 
     from testinfra.host import Host
-    from typing_extensions import Self
 
     from pytest_alpine.engine.exec.history import PastCommand
     from pytest_alpine.engine.exec.process import Processes

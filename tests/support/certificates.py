@@ -68,7 +68,7 @@ def make_certificates(folder: Path, *, strict: bool = True) -> Certificates:
 
 
 def _builder(subject: str, issuer: str, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.timezone.utc)
+    now = dt.datetime.now(dt.UTC)
     return x509.CertificateBuilder(
         subject_name=_name(subject),
         issuer_name=_name(issuer),

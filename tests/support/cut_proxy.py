@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pytest_alpine.dockerapi.client import endpoint
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 
 class CutProxy:

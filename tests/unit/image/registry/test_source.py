@@ -368,7 +368,7 @@ def test_passing_failures_pass(server: RegistryServer, store: Store, status: int
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
 def test_retry_after_is_honoured(server: RegistryServer, store: Store, form: str) -> None:
-    later = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=2)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
     value = "1" if form == "seconds" else email.utils.format_datetime(later, usegmt=True)
     server.faults.append(Fault(path="manifests/1.0", status=429, headers={"Retry-After": value}))
     start = time.monotonic()
