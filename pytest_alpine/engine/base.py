@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pytest_alpine.engine.exec.result import TIMEOUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
     from pytest_alpine.rootfs.base import RootFS
-
-TIMEOUT: Final = 60.0
-"""Seconds that a command gets where nothing else is said."""
 
 NO_NETWORK: Final = "none"
 """The word for a container that has a loopback interface and nothing else."""

@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.engine.base import TIMEOUT
 from pytest_alpine.engine.exec.commands import Commands
 from pytest_alpine.engine.exec.history import CommandHistory
+from pytest_alpine.engine.exec.result import TIMEOUT
 from pytest_alpine.errors import EngineError, FileNotInImage
 from pytest_alpine.facts.live import LiveFacts
 from pytest_alpine.rootfs.base import Entry, absolute

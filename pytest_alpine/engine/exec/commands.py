@@ -7,9 +7,8 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.base import TIMEOUT
 from pytest_alpine.engine.exec.lone_command import LoneCommand
-from pytest_alpine.engine.exec.result import CommandResult, last_lines, shown
+from pytest_alpine.engine.exec.result import TIMEOUT, CommandResult, last_lines, shown
 from pytest_alpine.engine.exec.scripts import SHELL, check_words, command_script
 from pytest_alpine.engine.exec.shell_session import (
     OUTPUT_LIMIT,

@@ -11,6 +11,9 @@ from pytest_alpine.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TIMEOUT: Final = 60.0
+"""Seconds that a command may take where a caller gives no other number."""
+
 _SHOWN: Final = 400
 _SHOWN_LINES: Final = 10
 
