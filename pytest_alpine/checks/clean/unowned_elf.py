@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.elf.reader import MAGIC, is_elf
+from pytest_alpine.elf.contents import MAGIC
+from pytest_alpine.elf.reader import is_elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -69,6 +69,33 @@ def test_libraries_and_versions_they_need(elf: Elf) -> None:
 
 
 @pytest.mark.parametrize(
+    ("library", "version", "is_glibc"),
+    [
+        ("libc.so.6", "GLIBC_2.34", True),
+        ("libm.so.6", "GLIBC_2.29", True),
+        ("libpthread.so.0", "GLIBC_2.2.5", True),
+        ("libresolv.so.2", "GLIBC_2.17", True),
+        ("ld-linux-x86-64.so.2", "GLIBC_2.3", True),
+        ("ld64.so.2", "GLIBC_2.22", True),
+        ("ld.so.1", "GLIBC_2.1", True),
+        ("libc.musl-x86_64.so.1", "GLIBC_2.4", True),
+        ("libgcc_s.so.1", "GLIBC_2.0", False),
+        ("libgcc_s-0cd532bd.so.1", "GLIBC_2.0", False),
+        ("libgcc_s.so.1", "GLIBC_2.2", False),
+        ("libcairo.so.2", "GLIBC_2.0", False),
+        ("libc.so.6", "FBSD_1.0", False),
+    ],
+    ids=[
+        "libc", "libm", "libpthread", "libresolv", "loader", "loader-ppc64le", "loader-s390", "renamed-by-patchelf",
+        "libgcc", "auditwheel-copy-of-libgcc", "libgcc-s390x", "another-library", "another-version",
+    ],
+)  # fmt: skip
+def test_glibc_versions_are_those_of_its_own_libraries(library: str, version: str, is_glibc: bool) -> None:
+    found = read_elf(bytes(Elf(needed=(library,), versions={library: (version,)})), "x")
+    assert found.glibc_versions == ((version,) if is_glibc else ())
+
+
+@pytest.mark.parametrize(
     ("elf", "is_static", "is_pie"),
     [
         (Elf(type=ET_EXEC), True, False),
