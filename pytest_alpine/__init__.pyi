@@ -14,22 +14,15 @@ from .checks.comparison.assertions import (
 )
 from .checks.comparison.compare import Change as Change, Comparison as Comparison, compare as compare
 from .checks.findings import Finding as Finding
-from .checks.installed import (
-    assert_installed as assert_installed,
-    assert_memory as assert_memory,
-    assert_musl as assert_musl,
-    assert_shell as assert_shell,
-    assert_size as assert_size,
-    find_installed as find_installed,
-    find_memory as find_memory,
-    find_musl as find_musl,
-    find_shell as find_shell,
-)
+from .checks.installed import assert_installed as assert_installed, find_installed as find_installed
+from .checks.memory import assert_memory as assert_memory, find_memory as find_memory
+from .checks.musl import assert_musl as assert_musl, find_musl as find_musl
 from .checks.patched.assertion import assert_patched as assert_patched, find_patched as find_patched
 from .checks.patched.secdb import SecurityDataError as SecurityDataError
 from .checks.platform import assert_platform as assert_platform, find_platform as find_platform
 from .checks.runnable.assertion import assert_runnable as assert_runnable, find_runnable as find_runnable
-from .checks.size import find_size as find_size, sizes_by_package as sizes_by_package
+from .checks.shell import assert_shell as assert_shell, find_shell as find_shell
+from .checks.size import assert_size as assert_size, find_size as find_size, sizes_by_package as sizes_by_package
 from .engine.base import Container as Container, Engine as Engine
 from .engine.exec.result import CommandResult as CommandResult
 from .errors import (

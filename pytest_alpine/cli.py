@@ -122,7 +122,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
     from pytest_alpine.checks.clean.assertion import find_clean
-    from pytest_alpine.checks.installed import find_musl
+    from pytest_alpine.checks.musl import find_musl
     from pytest_alpine.checks.platform import find_platform
     from pytest_alpine.checks.runnable.assertion import find_runnable
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.findings import Finding
+from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.snapshot import image_of
 from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.sizes import format_size, parse_size
@@ -34,6 +34,30 @@ def sizes_by_package(image: Image) -> dict[str, int]:
         name = package.name if package else UNOWNED
         owners[name] = owners.get(name, 0) + entry.size
     return dict(sorted(owners.items(), key=lambda item: (-item[1], item[0])))
+
+
+def assert_size(
+    target: Image | Container,
+    *,
+    compressed: str | int | None = None,
+    unpacked: str | int | None = None,
+    rootfs: str | int | None = None,
+) -> None:
+    """Fail unless each given measure of the image is within its budget.
+
+    Args:
+        target: an image, or a container, which is measured by its image.
+        compressed: the layer blobs as stored by the registry or archive; bytes, or a text such as ``"4.2 MB"``.
+        unpacked: the regular files of every layer, summed.
+        rootfs: the regular files of the flattened tree.
+
+    Raises:
+        AssertionError: a measure is over its budget, or the source cannot tell it; the message tells by how much
+            and which packages are the largest.
+        InvalidSize: a budget cannot be read.
+    """
+    __tracebackhide__ = True
+    require_none(find_size(target, compressed=compressed, unpacked=unpacked, rootfs=rootfs), image_of(target))
 
 
 def find_size(

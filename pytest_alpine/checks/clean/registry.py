@@ -1,10 +1,11 @@
-"""All rules of hygiene: a new one is a module beside this one, and a line here."""
+"""All rules of hygiene: a new rule is a module in ``rules``, and a line here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean import (
+from pytest_alpine.checks.clean.rule import APPLICATION, BASE, InvalidRule, Rule
+from pytest_alpine.checks.clean.rules import (
     apk_cache,
     apk_state,
     build_tools,
@@ -30,7 +31,6 @@ from pytest_alpine.checks.clean import (
     wasted_space,
     world_writable,
 )
-from pytest_alpine.checks.clean.rule import APPLICATION, BASE, InvalidRule, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

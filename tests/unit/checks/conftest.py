@@ -12,7 +12,7 @@ from tests.support.elf import Arm, elf_for, musl_loader
 from tests.support.images import File, Symlink, image, layer_tar, write_oci_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tests.support.images import Node
@@ -91,3 +91,28 @@ def build(tmp_path: Path) -> Build:
         return open_image(f"oci:{tmp_path}/layout:1", platform, store=Store(tmp_path / "store"))
 
     return opened
+
+
+@pytest.fixture
+def broken(build: Build) -> Image:
+    """Return an image for arm64 in which a program is for another machine and another C library, and more is amiss."""
+    foreign = program(
+        "linux/amd64", interpreter="/lib64/ld-linux-x86-64.so.2", versions={"libc.so.6": ("GLIBC_2.34",)}, payload=b"x"
+    )
+    changes: dict[str, Node] = {
+        "etc/os-release": 'ID=alpine\nVERSION_ID=3.20.3\nPRETTY_NAME="Alpine Linux v3.20"\n',
+        "usr/local/bin/app": foreign,
+        "usr/local/bin/run": File(b"#!/bin/bash\n", mode=0o755),
+        "usr/local/bin/tool": program("linux/arm64", needed=("libz.so.2", "libnone.so.1")),
+    }
+    return build(changes, platform="linux/arm64", config={"Cmd": ["serve"], "Env": ["PATH=/usr/local/bin:/bin"]})
+
+
+def message_lines(image: Image, check: Callable[[Image], None]) -> list[str]:
+    """Return the lines of the message that *check* fails with, but for the one that names *image*, which is tested."""
+    with pytest.raises(AssertionError) as caught:
+        check(image)
+    first, *rest = str(caught.value).splitlines()
+    assert image.digest
+    assert first == f"{image.reference} ({image.platform}, {image.digest[:19]}):"
+    return rest

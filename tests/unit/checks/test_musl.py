@@ -7,11 +7,12 @@ import pytest
 from pytest_alpine import assert_musl, find_musl
 from tests.support.elf import glibc_loader
 from tests.support.images import File, Symlink
-from tests.unit.checks.conftest import Build, program
+from tests.unit.checks.conftest import Build, message_lines, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_alpine import Image
     from tests.support.images import Node
 
 GLIBC = "lib/ld-linux-x86-64.so.2"
@@ -68,3 +69,7 @@ def test_a_glibc_system_does_not_bury_what_matters(build: Build) -> None:
         assert_musl(image)
     lines = str(caught.value).splitlines()
     assert (len(lines), lines[-1]) == (22, "  and 10 more of the kind (find_musl returns all)")
+
+
+def test_the_whole_message(broken: Image) -> None:
+    assert message_lines(broken, assert_musl) == [f"  /usr/local/bin/app (no package): {NEEDS}"]

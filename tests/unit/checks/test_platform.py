@@ -11,13 +11,13 @@ from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Arm, Elf, elf_for
 from tests.support.images import File
 from tests.support.mirror import MIRROR
-from tests.unit.checks.conftest import Build, alpine, program
+from tests.unit.checks.conftest import Build, alpine, message_lines, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_alpine import Platform
+    from pytest_alpine import Image, Platform
     from tests.support.images import Node
 
 
@@ -180,3 +180,9 @@ def test_every_stock_image_is_for_its_platform(tag: str, tmp_path: Path) -> None
     for platform in published_platforms(reference, store=store):
         stock = open_image(reference, platform, store=store)
         assert_platform(stock)
+
+
+def test_the_whole_message(broken: Image) -> None:
+    assert message_lines(broken, assert_platform) == [
+        "  /usr/local/bin/app (no package): expected linux/arm64, found linux/amd64"
+    ]

@@ -12,6 +12,7 @@ import pytest
 from pytest_alpine import SecurityDataError, assert_patched, find_patched
 from pytest_alpine.checks.patched.assertion import security_data
 from tests.support.alpine import GOOD, built, package
+from tests.unit.checks.conftest import message_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -216,3 +217,26 @@ def served(folder: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+def test_the_whole_message(broken: Image, tmp_path: Path) -> None:
+    data = {
+        "distroversion": "v3.20",
+        "packages": [
+            {
+                "pkg": {
+                    "name": "busybox",
+                    "secfixes": {"1.36.1-r30": ["CVE-2026-1111 CVE-2026-2111"], "0": ["CVE-2026-3111"]},
+                }
+            },
+            {"pkg": {"name": "odd", "secfixes": {"1.x": ["CVE-2026-4111"]}}},
+        ],
+    }
+    written(tmp_path, ("main.json", json.dumps(data)))
+    assert message_lines(broken, lambda image: assert_patched(image, tmp_path / "secdb" / "main.json")) == [
+        "  busybox: expected 1.36.1-r30 or later, found 1.36.1-r29 (fixes CVE-2026-2111, CVE-2026-1111)",
+        (
+            "  not considered: 1 malformed entry, such as odd: invalid version: '1.x' (expected "
+            "number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.x')"
+        ),
+    ]

@@ -11,13 +11,13 @@ from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Elf, elf_for, glibc_loader, musl_loader
 from tests.support.images import Directory, File, Symlink
 from tests.support.mirror import MIRROR
-from tests.unit.checks.conftest import Build, program
+from tests.unit.checks.conftest import Build, message_lines, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pytest_alpine import Platform
+    from pytest_alpine import Image, Platform
     from tests.support.images import Node
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -525,3 +525,25 @@ def test_every_stock_image_runs(tag: str, tmp_path: Path) -> None:
         assert_runnable(stock)
         assert len(stock.binaries.elves) >= 16
         assert len(stock.binaries.scripts) >= 4
+
+
+def test_the_whole_message(broken: Image) -> None:
+    assert message_lines(broken, assert_runnable) == [
+        (
+            "  CMD ['serve']: expected a program 'serve' on PATH, /usr/local/bin:/bin, found nothing there "
+            "(apk add cmd:serve)"
+        ),
+        (
+            "  /usr/local/bin/run (no package): expected the interpreter /bin/bash, found nothing there "
+            "(apk add cmd:bash)"
+        ),
+        "  /usr/local/bin/app (no package): expected a program for linux/arm64, found one for linux/amd64",
+        (
+            "  /usr/local/bin/tool (no package): expected library libz.so.2 in /lib:/usr/local/lib:/usr/lib, "
+            "found nothing (there is /lib/libz.so.1 (zlib-1.3.1-r1); apk add so:libz.so.2)"
+        ),
+        (
+            "  /usr/local/bin/tool (no package): expected library libnone.so.1 in /lib:/usr/local/lib:/usr/lib, "
+            "found nothing (apk add so:libnone.so.1)"
+        ),
+    ]

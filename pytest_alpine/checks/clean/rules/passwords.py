@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean.accounts import rows
 from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.rules.accounts import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.checks.clean.accounts import NUMBER, USERS, ids
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
+from pytest_alpine.checks.clean.rules.accounts import NUMBER, USERS, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

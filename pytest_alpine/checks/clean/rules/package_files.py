@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean.protected import protected_paths
 from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.rules.protected import protected_paths
 from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.checks.clean.accounts import GROUPS, USERS, ids
 from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.rules.accounts import GROUPS, USERS, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.database import read_repositories
-from pytest_alpine.checks.clean.credentials import without_password
 from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.rules.credentials import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean.leftovers import leftovers, shown
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.checks.clean.tool_caches import CACHE
+from pytest_alpine.checks.clean.rules.leftovers import leftovers, shown
+from pytest_alpine.checks.clean.rules.tool_caches import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

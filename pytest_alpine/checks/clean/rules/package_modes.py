@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_alpine.checks.clean.protected import protected_paths
 from pytest_alpine.checks.clean.rule import BASE, Rule
+from pytest_alpine.checks.clean.rules.protected import protected_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,86 @@
+"""Whether the C library is musl, and nothing beside it is glibc's or was built for glibc."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.checks.findings import Finding, Target, require_none
+from pytest_alpine.checks.snapshot import Moment, at_one_moment
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, as_globs, built_for_glibc, matches, named, packages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_alpine.engine.base import Container
+    from pytest_alpine.facts.libc import Libc
+    from pytest_alpine.image.image import Image
+
+_MOST_FILES: Final = 20  # of a glibc system every file is glibc's: hundreds of lines would bury the one that matters
+
+
+def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
+    """Fail unless the C library of *target* is musl, with its loader in place, and nothing there is glibc's.
+
+    That is: no loader of glibc beside musl's, and no ELF file that was built for glibc, which is told by the versions
+    of the symbols that it needs (``GLIBC_2.34``). gcompat, which lends musl the names of glibc, is musl.
+
+    Args:
+        target: an image or a running container.
+        foreign: paths of files that are built for glibc on purpose: shell patterns, such as ``*/prebuilds/*``, where
+            ``*`` matches ``/`` too.
+
+    Raises:
+        AssertionError: no musl loader, another platform's loader, a glibc, or what was built for it; the message
+            names each file and its package, the largest first, as far as they are not too many.
+        DatabaseError: the package database is malformed.
+    """
+    __tracebackhide__ = True
+    require_none(find_musl(target, foreign), target, most=_MOST_FILES)
+
+
+def find_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
+    """Return what speaks against musl in *target*; see ``assert_musl``."""
+    with at_one_moment(target) as now:
+        return (*_loaders(now), *_built_for_glibc(now, as_globs(foreign)))
+
+
+def _loaders(target: Target) -> Iterator[Finding]:
+    libc = target.libc
+    loader = f"/lib/ld-musl-{target.platform.machine.loader_arch}.so.1"
+    if libc.kind != "musl" or not target.rootfs.exists(loader):
+        expected = f"musl, with its loader {loader}"
+        yield Finding(check="musl", subject="libc", expected=expected, actual=_libc(libc), hint=_gcompat(libc))
+    if libc.kind == "musl":
+        for other in (other for other in libc.loaders if other.kind == "glibc"):
+            actual = f"its loader, {named(packages_of(target), other.real)}"
+            yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
+
+
+def _built_for_glibc(target: Image | Moment, foreign: tuple[str, ...]) -> Iterator[Finding]:
+    elves = [(binary.path, binary.entry.size, binary.elf) for binary in target.binaries.elves]
+    built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
+    built = [found for found in built if not matches(found[1], foreign)]
+    if not built:
+        return
+    packages, hint = packages_of(target), _gcompat(target.libc)
+    for _, path, elf in sorted(built, key=itemgetter(0, 1)):
+        yield Finding(
+            check="musl",
+            subject=named(packages, path),
+            expected=BUILT_FOR_MUSL,
+            actual=built_for_glibc(elf),
+            hint=hint,
+        )
+
+
+def _libc(libc: Libc) -> str:
+    if libc.kind == "none":
+        return "no C library: no loader of musl or glibc"
+    version = f" {libc.version}" if libc.version else ""
+    return f"{libc.kind}{version}" + (f", {libc.loader}" if libc.loader else "")
+
+
+def _gcompat(libc: Libc) -> str:
+    stub = next((loader for loader in libc.loaders if loader.kind == "gcompat"), None)
+    return f"{stub.path} is not glibc's: it is the loader of gcompat or libc6-compat" if stub is not None else ""
