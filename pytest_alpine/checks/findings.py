@@ -5,56 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_alpine.facts.facts import Facts
 from pytest_alpine.quoting import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.apk.constraint import Constraint
-    from pytest_alpine.apk.package import Packages
-    from pytest_alpine.facts.libc import Libc
-    from pytest_alpine.facts.release import Release
-    from pytest_alpine.facts.shell import Shell
     from pytest_alpine.platforms import Platform
-    from pytest_alpine.rootfs.base import RootFS
 
 
-class Target(Protocol):
+class Target(Facts, Protocol):
     """What checks take: an image or a running container. ``str()`` names it with its platform and digest."""
 
     @property
     def platform(self) -> Platform:
         """The platform that was asked for."""
-        ...
-
-    @property
-    def rootfs(self) -> RootFS:
-        """The root filesystem."""
-        ...
-
-    @property
-    def packages(self) -> Packages:
-        """The installed packages."""
-        ...
-
-    @property
-    def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world``."""
-        ...
-
-    @property
-    def release(self) -> Release:
-        """Which Alpine this is."""
-        ...
-
-    @property
-    def libc(self) -> Libc:
-        """The C library."""
-        ...
-
-    @property
-    def shell(self) -> Shell | None:
-        """What stands behind ``/bin/sh``."""
         ...
 
 

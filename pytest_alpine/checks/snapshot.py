@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_alpine.facts.facts import Facts
+from pytest_alpine.facts.facts import KeptFacts
 from pytest_alpine.image.image import Image
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment(Facts):
+class Moment(KeptFacts):
     """A running container as it was at one moment; all but its files is derived from them, once."""
 
     container: Container

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_alpine.engine.exec.result import TIMEOUT
+from pytest_alpine.facts.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +14,8 @@ if TYPE_CHECKING:
 
     from testinfra.host import Host
 
-    from pytest_alpine.apk.constraint import Constraint
-    from pytest_alpine.apk.package import Packages
     from pytest_alpine.engine.exec.history import PastCommand
     from pytest_alpine.engine.exec.result import CommandResult
-    from pytest_alpine.facts.libc import Libc
-    from pytest_alpine.facts.release import Release
-    from pytest_alpine.facts.shell import Shell
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
     from pytest_alpine.rootfs.base import RootFS
@@ -28,7 +24,7 @@ NO_NETWORK: Final = "none"
 """The word for a container that has a loopback interface and nothing else."""
 
 
-class Container(Protocol):
+class Container(Facts, Protocol):
     """One running container. A context manager that stops it; any number of threads may use it at once."""
 
     @property
@@ -107,36 +103,6 @@ class Container(Protocol):
         Raises:
             EngineError: the engine does not hand it out.
         """
-        ...
-
-    @property
-    def packages(self) -> Packages:
-        """The packages installed now."""
-        ...
-
-    @property
-    def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world`` now."""
-        ...
-
-    @property
-    def release(self) -> Release:
-        """Which Alpine this is."""
-        ...
-
-    @property
-    def libc(self) -> Libc:
-        """The C library."""
-        ...
-
-    @property
-    def shells(self) -> tuple[Shell, ...]:
-        """Every shell there is now."""
-        ...
-
-    @property
-    def shell(self) -> Shell | None:
-        """What stands behind ``/bin/sh``, or None."""
         ...
 
     def read(self, path: str) -> bytes:

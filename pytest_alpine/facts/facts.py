@@ -1,10 +1,12 @@
-"""What a root filesystem that does not change tells of itself; each fact is read when first asked for, and kept."""
+"""The facts of a root filesystem, as properties: the one list of them.
+
+``KeptFacts`` reads each fact once, for files that do not change; ``facts.live`` reads them anew at every access.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pytest_alpine.apk.database import read_installed, read_world
 from pytest_alpine.facts.binaries import Binaries, read_binaries
@@ -13,51 +15,96 @@ from pytest_alpine.facts.release import Release, read_release
 from pytest_alpine.facts.shell import SH, Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
     from pytest_alpine.rootfs.base import RootFS
 
+Fact = TypeVar("Fact")
 
-class Facts(ABC):
-    """The facts of one root filesystem."""
+
+class Facts(Protocol):
+    """What a root filesystem tells of itself. Every fact is read from its files alone, and nothing is executed."""
 
     @property
-    @abstractmethod
     def rootfs(self) -> RootFS:
         """The root filesystem."""
+        ...
 
-    @cached_property
+    def read_fact(self, read: Callable[[RootFS], Fact], *, many_files: bool = False) -> Fact:
+        """Return what *read* finds in the root filesystem.
+
+        Args:
+            read: returns one fact of a root filesystem.
+            many_files: whether it looks at more than two or three files.
+        """
+        ...
+
+    @property
     def packages(self) -> Packages:
-        """The installed packages by name."""
-        return read_installed(self.rootfs)
+        """The installed packages by name.
 
-    @cached_property
+        Raises:
+            DatabaseError: there is no package database, or it is malformed.
+        """
+        return self.read_fact(read_installed)
+
+    @property
     def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world``: what was asked for, not what it needs."""
-        return read_world(self.rootfs)
+        """The constraints in ``/etc/apk/world``: what was asked for, not what it needs.
 
-    @cached_property
+        Raises:
+            DatabaseError: there is no such file, or a word in it is no constraint.
+        """
+        return self.read_fact(read_world)
+
+    @property
     def release(self) -> Release:
-        """Which Alpine this is."""
-        return read_release(self.rootfs)
+        """Which release of Alpine, or of what else, this is.
 
-    @cached_property
-    def binaries(self) -> Binaries:
-        """Every ELF file and every script."""
-        return read_binaries(self.rootfs)
+        Raises:
+            FileNotInImage: there is no os-release file.
+        """
+        return self.read_fact(read_release)
 
-    @cached_property
+    @property
     def libc(self) -> Libc:
         """The C library."""
-        return read_libc(self.rootfs)
+        return self.read_fact(read_libc, many_files=True)
 
-    @cached_property
+    @property
     def shells(self) -> tuple[Shell, ...]:
         """Every login shell that exists."""
-        return read_shells(self.rootfs)
+        return self.read_fact(read_shells, many_files=True)
+
+    @property
+    def shell(self) -> Shell | None:
+        """The shell that ``/bin/sh`` leads to, or None."""
+        return self.read_fact(read_shell, many_files=True)
+
+
+class KeptFacts(Facts, Protocol):
+    """Facts of a root filesystem that does not change: each is read when it is first asked for, and kept."""
 
     @cached_property
+    def _kept(self) -> dict[object, Any]:
+        return {}
+
+    def read_fact(self, read: Callable[[RootFS], Fact], *, many_files: bool = False) -> Fact:  # noqa: ARG002 - what is kept costs the same
+        """Return what *read* finds in the root filesystem; the second time, what it found the first time."""
+        if read not in self._kept:
+            self._kept[read] = read(self.rootfs)
+        fact: Fact = self._kept[read]
+        return fact
+
+    @property
     def shell(self) -> Shell | None:
-        """What stands behind ``/bin/sh``, or None."""
+        """The shell that ``/bin/sh`` leads to, or None."""
         # Looking into a shell takes a quarter of the time of all facts: once is enough.
-        return next((shell for shell in self.shells if shell.path == SH), None) or read_shell(self.rootfs)
+        return next((shell for shell in self.shells if shell.path == SH), None) or self.read_fact(read_shell)
+
+    @property
+    def binaries(self) -> Binaries:
+        """Every ELF file and every script."""
+        return self.read_fact(read_binaries)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.facts.facts import Facts
+from pytest_alpine.facts.facts import KeptFacts
 from pytest_alpine.image.spec.config import ImageConfig, parse_config
 from pytest_alpine.rootfs.layers import LayeredRootFS
 
@@ -40,7 +40,7 @@ class Size:
 
 
 @dataclass(frozen=True, repr=False)
-class Image(Facts):
+class Image(KeptFacts):
     """A read-only view of one image for one platform; all but source and store is derived."""
 
     source: ImageSource
