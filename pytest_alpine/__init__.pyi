@@ -13,10 +13,12 @@ from .checks.comparison.assertions import (
     find_same as find_same,
 )
 from .checks.comparison.compare import Change as Change, Comparison as Comparison, compare as compare
+from .checks.file import assert_file as assert_file, find_file as find_file
 from .checks.findings import Finding as Finding
 from .checks.installed import assert_installed as assert_installed, find_installed as find_installed
 from .checks.memory import assert_memory as assert_memory, find_memory as find_memory
 from .checks.musl import assert_musl as assert_musl, find_musl as find_musl
+from .checks.no_file import assert_no_file as assert_no_file, find_no_file as find_no_file
 from .checks.patched.assertion import assert_patched as assert_patched, find_patched as find_patched
 from .checks.patched.secdb import SecurityDataError as SecurityDataError
 from .checks.platform import assert_platform as assert_platform, find_platform as find_platform

@@ -63,6 +63,15 @@ def find_identity(user: str, passwd: str, group: str) -> Identity:
     return Identity(uid=uid, gid=int(row[3]) if _is_id(row[3]) else 0, groups=groups, home=home)
 
 
+def id_names(text: str) -> dict[int, str]:
+    """Return the first name of each number in *text*, which is that of ``/etc/passwd`` or ``/etc/group``."""
+    names: dict[int, str] = {}
+    for row in _rows(text, 3):
+        if _is_id(row[2]):
+            names.setdefault(int(row[2]), row[0])
+    return names
+
+
 def _row(wanted: str, text: str, *, number: int, fields: int) -> list[str] | None:
     """Return the row whose name, or whose *number*-th field is *wanted*; a name counts first."""
     rows = [row for row in _rows(text, fields) if _is_id(row[number])]
