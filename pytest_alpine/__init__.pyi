@@ -57,3 +57,5 @@ from .reference import Reference as Reference
 from .rootfs.base import Entry as Entry, RootFS as RootFS
 
 __all__: list[str]  # noqa: PYI035 - its value would list the names a second time
+
+__version__: str

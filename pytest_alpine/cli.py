@@ -13,6 +13,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine import __version__
 from pytest_alpine.checks.today import parse_day
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.matrix.declaration import split_list
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-alpine", description="Facts and checks of Alpine container images.")
+    parser.add_argument("--version", action="version", version=f"pytest-alpine {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(

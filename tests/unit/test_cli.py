@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import pytest_alpine
 from pytest_alpine.cli import main
 from tests.support.alpine import DATABASE, GOOD, built
 from tests.support.images import image, layer_tar, write_oci_layout
@@ -40,6 +41,12 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
     captured = capsys.readouterr()
     assert captured.err == ""
     return captured.out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"pytest-alpine {pytest_alpine.__version__}\n"
 
 
 def test_facts(capsys: pytest.CaptureFixture[str]) -> None:
