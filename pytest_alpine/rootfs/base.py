@@ -7,19 +7,24 @@ never outside: ``..`` stops at the root, as in a chroot.
 from __future__ import annotations
 
 import io
-import posixpath
+import stat
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final, Literal, Protocol
-
-from pytest_alpine.errors import FileNotInImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Kind = Literal["file", "directory", "symlink", "character device", "block device", "fifo"]
 
-# What Linux allows in one look-up (path_resolution(7), ELOOP).
-_MAX_LINKS: Final = 40
+KINDS: Final[dict[int, Kind]] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "symlink",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+    stat.S_IFIFO: "fifo",
+}
+"""The kinds of entries by the type of their inode (inode(7)). Sockets have none: no image and no archive holds one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +94,7 @@ class RootFS(Protocol):
         ...
 
     def resolve(self, path: str) -> str:
-        """Return the absolute path without links that *path* leads to.
+        """Return the absolute path, free of links, that *path* leads to.
 
         Raises:
             FileNotInImage: *path* leads nowhere, or round in a loop of links.
@@ -122,50 +127,9 @@ def open_file(rootfs: RootFS, path: str) -> IO[bytes]:
 
 def absolute(path: str) -> str:
     """Return *path* as root filesystems key it: one leading ``/``, no ``.``, no empty components, ``..`` kept."""
-    return "/" + "/".join(reversed(_parts(path)))
+    return "/" + "/".join(parts(path))
 
 
-def follow(lookup: Callable[[str], Entry | None], path: str, *, last: bool = True) -> Entry | None:
-    """Walk *path* as the kernel does in a chroot; *lookup* tells what stands at a path whose directories are no links.
-
-    Args:
-        lookup: returns the entry at exactly this path, or None.
-        path: where to go.
-        last: whether a link in the last component is followed too.
-
-    Returns:
-        What is found there, or None.
-
-    Raises:
-        FileNotInImage: more links than Linux follows.
-    """
-    pending = _parts(path)
-    here, links = "/", 0
-    found = lookup("/")
-    while pending:
-        part = pending.pop()
-        if part == "..":
-            here = posixpath.dirname(here)
-            found = lookup(here)
-            continue
-        found = lookup(posixpath.join(here, part))
-        if found is None:
-            return None
-        if found.kind == "symlink" and (pending or last):
-            links += 1
-            if links > _MAX_LINKS:
-                raise FileNotInImage(f"{absolute(path)}: too many levels of symbolic links")
-            if found.target.startswith("/"):
-                here = "/"
-            pending += _parts(found.target)
-            found = lookup(here)
-            continue
-        if pending and found.kind != "directory":
-            return None
-        here = found.path
-    return found
-
-
-def _parts(path: str) -> list[str]:
-    """Return the components of *path*, the last one first."""
-    return [part for part in path.split("/") if part not in {"", "."}][::-1]
+def parts(path: str) -> list[str]:
+    """Return the components of *path*, without empty ones and ``.``; ``..`` is kept."""
+    return [part for part in path.split("/") if part not in {"", "."}]

@@ -1,4 +1,4 @@
-"""Parts of files: the contents of a tar's members, read in place."""
+"""Parts of files, such as the contents of a tar's members, read where they stand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pytest_alpine.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from _typeshed import WriteableBuffer
 
 _WAY_OUT: Final = "read the image anew"
 
@@ -43,38 +45,57 @@ def open_part(path: Path, offset: int, length: int) -> IO[bytes]:
         ImageError: the file is gone.
     """
     with _part_errors(path):
-        return io.BufferedReader(_Part(path.open("rb", buffering=0), offset, length))
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return io.BufferedReader(FilePart(descriptor, offset, length, close=True))
 
 
-class _Part(io.RawIOBase):
-    """A part of a file, as a file of its own."""
+class FilePart(io.RawIOBase):
+    """A part of an open file as a file of its own. It has its own place, so that threads may read one file at once."""
 
-    def __init__(self, whole: io.FileIO, offset: int, length: int) -> None:
-        self._whole = whole
+    def __init__(self, descriptor: int, offset: int = 0, size: int | None = None, *, close: bool = False) -> None:
+        """Show *size* bytes from *offset* of the file *descriptor*.
+
+        Args:
+            descriptor: of the whole file.
+            offset: where the part begins.
+            size: its length; all that follows when None.
+            close: whether the descriptor is closed with this object; else it stays the caller's.
+        """
+        self._descriptor = descriptor
         self._offset = offset
-        self._length = length
+        self._size = os.fstat(descriptor).st_size - offset if size is None else size
         self._place = 0
+        self._close = close
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
+        """Return True."""
         return True
 
+    def tell(self) -> int:
+        """Return the place of the next byte."""
+        return self._place
+
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._length}[whence]
+        """Move to *offset*, not before the begin."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         self._place = max(0, start + offset)
         return self._place
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # typeshed's Buffer has no length
-        self._whole.seek(self._offset + self._place)
-        count = max(0, min(len(buffer), self._length - self._place))
-        read = self._whole.readinto(memoryview(buffer)[:count]) or 0  # a slice of a bytearray would be a copy
-        self._place += read
-        return read
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read into *buffer* and return how many bytes; none at the end."""
+        with memoryview(buffer) as whole, whole[: max(0, self._size - self._place)] as room:
+            count = os.preadv(self._descriptor, [room], self._offset + self._place)
+        self._place += count
+        return count
 
     def close(self) -> None:
-        self._whole.close()
+        """Close this part, and the file where that was asked for."""
+        if self._close and not self.closed:
+            os.close(self._descriptor)
         super().close()
 
 

@@ -11,29 +11,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Final
 
-from pytest_alpine.errors import FileNotInImage, MalformedImage
-from pytest_alpine.rootfs.base import Entry, Kind, RootFS, SeekableRootFS, absolute, follow
+from pytest_alpine.errors import MalformedImage
+from pytest_alpine.rootfs.base import Entry, SeekableRootFS, absolute
 from pytest_alpine.rootfs.file_part import open_part, read_part
-from pytest_alpine.rootfs.tar import members
+from pytest_alpine.rootfs.lookup import LookupRootFS
+from pytest_alpine.rootfs.tar import entry_of, members
 from pytest_alpine.rootfs.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_alpine.rootfs.lookup import Lookup
+
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
-
-_KINDS: Final[dict[bytes, Kind]] = {
-    tarfile.REGTYPE: "file",
-    tarfile.AREGTYPE: "file",
-    tarfile.CONTTYPE: "file",
-    tarfile.DIRTYPE: "directory",
-    tarfile.SYMTYPE: "symlink",
-    tarfile.CHRTYPE: "character device",
-    tarfile.BLKTYPE: "block device",
-    tarfile.FIFOTYPE: "fifo",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +97,7 @@ def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[
     return tree.entries
 
 
-class LayeredRootFS:
+class LayeredRootFS(LookupRootFS):
     """The root filesystem of an image: a flattened tree over its uncompressed layer tars."""
 
     def __init__(self, tree: Mapping[str, Entry], tars: Sequence[Path]) -> None:
@@ -114,35 +106,24 @@ class LayeredRootFS:
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of the regular file that *path* leads to, at most *limit* of them."""
-        entry = self._file(path)
+        entry = self.stat_file(path)
         length = entry.size if limit is None else min(entry.size, limit)
         return read_part(self._tars[entry.layer], entry.offset, length)
 
     def open(self, path: str) -> IO[bytes]:
         """Open the regular file that *path* leads to, for seeking and reading."""
-        entry = self._file(path)
+        entry = self.stat_file(path)
         return open_part(self._tars[entry.layer], entry.offset, entry.size)
 
-    def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
-        try:
-            return self._find(path) is not None
-        except FileNotInImage:
-            return False
+    def lookup(self, path: str) -> Lookup:  # noqa: ARG002 - one look-up for all
+        """Return the look-up for one walk along *path*."""
+        return self._tree.get
 
-    def stat(self, path: str) -> Entry:
-        """Return what *path* leads to, links followed."""
-        found = self._find(path)
-        if found is None:
-            raise FileNotInImage(f"no such file or directory: {absolute(path)}")
-        return found
-
-    def lstat(self, path: str) -> Entry | None:
-        """Return what stands at *path* itself."""
-        try:
-            return follow(self._tree.get, path, last=False)
-        except FileNotInImage:
-            return None
+    def find(self, path: str) -> Entry | None:
+        """Return what *path* leads to, links followed, or None."""
+        # Most paths come out of the tree itself, whose keys lead through no links.
+        found = self._tree.get(path)
+        return super().find(path) if found is None or found.kind == "symlink" else found
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path."""
@@ -153,24 +134,9 @@ class LayeredRootFS:
         below = self._paths[bisect_left(self._paths, f"{prefix}/") : bisect_left(self._paths, f"{prefix}0")]
         yield from (self._tree[path] for path in below if path != "/")
 
-    def resolve(self, path: str) -> str:
-        """Return the absolute path without links that *path* leads to."""
-        return self.stat(path).path
-
     @cached_property
     def _paths(self) -> list[str]:
         return sorted(self._tree)
-
-    def _find(self, path: str) -> Entry | None:
-        # Most paths come out of the tree itself, whose keys lead through no links.
-        found = self._tree.get(path)
-        return follow(self._tree.get, path) if found is None or found.kind == "symlink" else found
-
-    def _file(self, path: str) -> Entry:
-        entry = self.stat(path)
-        if entry.kind != "file":
-            raise FileNotInImage(f"{absolute(path)} is a {entry.kind}, not a regular file")
-        return entry
 
 
 def rootfs_size(entries: Iterable[Entry]) -> int:
@@ -196,22 +162,12 @@ def _hidden_name(base: str, where: str) -> str:
 def _entry(member: tarfile.TarInfo, name: str, where: str) -> Entry | HardLink:
     if member.type == tarfile.LNKTYPE:
         return HardLink(path=name, target=_inside(member.linkname.removeprefix("/"), where, "hard link target"))
-    kind = _KINDS.get(member.type)
-    if kind is None or member.issparse():
+    entry = entry_of(member, name)
+    if entry is None:
         what = "sparse file" if member.issparse() else f"member of unknown type {member.type!r}:"
         raise MalformedImage(f"{where}: {what} {member.name!r} (expected a plain file, directory, link or device)")
-    return Entry(
-        path=name,
-        kind=kind,
-        mode=member.mode & 0o7777,
-        uid=member.uid,
-        gid=member.gid,
-        size=member.size if kind == "file" else 0,
-        target=member.linkname if kind == "symlink" else "",
-        offset=member.offset_data if kind == "file" else -1,
-    )
+    return entry
 
 
 if TYPE_CHECKING:
-    _: type[RootFS] = LayeredRootFS
-    __: type[SeekableRootFS] = LayeredRootFS
+    _: type[SeekableRootFS] = LayeredRootFS

@@ -6,12 +6,13 @@ Specs: pax in https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.htm
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.rootfs.tar_header import OrdinaryInfo
+from pytest_alpine.rootfs.base import Entry, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,23 @@ PATH_MAX: Final = 4096
 # What the headers of one member may take. Go's archive/tar, and with it every container engine, takes half of it of
 # extended records.
 _MAX_HEADERS: Final = 2 << 20
+
+# Name, mode, uid, gid, size, mtime, checksum, type, link, magic with version, user, group, device numbers, prefix.
+_HEADER: Final = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s8s8s155s12x")
+_CHECKSUM: Final = slice(148, 156)
+_SPACES: Final = 8 * 0x20  # the checksum counts itself as spaces
+_KINDS: Final[dict[bytes, Kind]] = {
+    tarfile.REGTYPE: "file",
+    tarfile.AREGTYPE: "file",
+    tarfile.CONTTYPE: "file",
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "character device",
+    tarfile.BLKTYPE: "block device",
+    tarfile.FIFOTYPE: "fifo",
+}
+# Old tars end the names of directories of this type with a slash, and have no other mark.
+_ORDINARY: Final = frozenset({*_KINDS, tarfile.LNKTYPE} - {tarfile.AREGTYPE, tarfile.CONTTYPE})
 
 
 def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
@@ -63,6 +81,23 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
         stream.seek(place)
         if tar.offset != place or stream.read(BLOCK).strip(b"\0"):
             raise MalformedImage(f"{where}: broken tar header at byte {place}")
+
+
+def entry_of(member: tarfile.TarInfo, path: str) -> Entry | None:
+    """Return *member* as the entry at *path*; None where it is no file, directory, symbolic link or device."""
+    kind = _KINDS.get(member.type)
+    if kind is None or member.issparse():
+        return None
+    return Entry(
+        path=path,
+        kind=kind,
+        mode=member.mode & 0o7777,
+        uid=member.uid,
+        gid=member.gid,
+        size=member.size if kind == "file" else 0,
+        target=member.linkname if kind == "symlink" else "",
+        offset=member.offset_data if kind == "file" else -1,
+    )
 
 
 def _check(member: tarfile.TarInfo, end: int, where: str) -> None:
@@ -111,3 +146,39 @@ def _tar_errors(where: str) -> Iterator[None]:
     # stack on a chain of extended headers.
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedImage(f"{where}: not a readable tar archive: {error}") from error
+
+
+class OrdinaryInfo(tarfile.TarInfo):
+    """A member of a tar whose header, where it is ordinary, is read in a third of the time that ``tarfile`` takes.
+
+    An image's layer has hundreds of members whose contents nobody looks at: their headers are most of the work.
+    Whatever is not ordinary is left to ``tarfile`` itself, so that there is one reading of every header.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> OrdinaryInfo:
+        """Return the member whose header is *buf*."""
+        if len(buf) != tarfile.BLOCKSIZE or buf[156:157] not in _ORDINARY:
+            return super().frombuf(buf, encoding, errors)
+        fields = _HEADER.unpack(buf)
+        try:
+            numbers = [_number(fields[place]) for place in (1, 2, 3, 4, 5, 6, 12, 13)]
+        except ValueError:  # numbers that octal digits cannot write, or garbage
+            return super().frombuf(buf, encoding, errors)
+        if min(numbers) < 0 or numbers[5] != _SPACES + sum(buf) - sum(buf[_CHECKSUM]):
+            return super().frombuf(buf, encoding, errors)
+        info = cls()
+        info.mode, info.uid, info.gid, info.size, info.mtime, info.chksum, info.devmajor, info.devminor = numbers
+        info.name, info.linkname, info.uname, info.gname, prefix = (
+            fields[place].partition(b"\0")[0].decode(encoding, errors) for place in (0, 8, 10, 11, 14)
+        )
+        info.type = fields[7]
+        if info.type == tarfile.DIRTYPE:
+            info.name = info.name.rstrip("/")
+        if prefix:
+            info.name = f"{prefix}/{info.name}"
+        return info
+
+
+def _number(field: bytes) -> int:
+    return int(field.partition(b"\0")[0].strip() or b"0", 8)

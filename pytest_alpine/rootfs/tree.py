@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import FileNotInImage, MalformedImage
-from pytest_alpine.rootfs.base import Entry, follow
+from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.rootfs.lookup import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

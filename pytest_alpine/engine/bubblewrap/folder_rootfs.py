@@ -12,9 +12,9 @@ import stat as modes
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
-from pytest_alpine.engine.docker.live_rootfs import KINDS
 from pytest_alpine.errors import EngineError, FileNotInImage
-from pytest_alpine.rootfs.base import Entry, RootFS, SeekableRootFS, absolute, follow
+from pytest_alpine.rootfs.base import KINDS, Entry, SeekableRootFS
+from pytest_alpine.rootfs.lookup import Lookup, LookupRootFS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ _NEW_DIRECTORY: Final = 0o755
 _STEP: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class FolderRootFS:
+class FolderRootFS(LookupRootFS):
     """A root filesystem below a directory. Nothing is kept: every call sees it as it is."""
 
     def __init__(self, root: int, own: int, where: str) -> None:
@@ -57,31 +57,11 @@ class FolderRootFS:
 
     def open(self, path: str) -> IO[bytes]:
         """Open the regular file that *path* leads to, for seeking and reading."""
-        found = self.stat(path)
-        if not found.is_file:
-            raise FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")
-        return os.fdopen(self._opened(found.path, os.O_RDONLY), "rb")
+        return os.fdopen(self._opened(self.stat_file(path).path, os.O_RDONLY), "rb")
 
-    def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
-        try:
-            return follow(self._entry, path) is not None
-        except FileNotInImage:
-            return False
-
-    def stat(self, path: str) -> Entry:
-        """Return what *path* leads to, links followed."""
-        found = follow(self._entry, path)
-        if found is None:
-            raise FileNotInImage(f"no such file or directory: {absolute(path)}")
-        return found
-
-    def lstat(self, path: str) -> Entry | None:
-        """Return what stands at *path* itself."""
-        try:
-            return follow(self._entry, path, last=False)
-        except FileNotInImage:
-            return None
+    def lookup(self, path: str) -> Lookup:  # noqa: ARG002 - one look-up for all
+        """Return the look-up for one walk along *path*."""
+        return self._entry
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
@@ -93,10 +73,6 @@ class FolderRootFS:
                     found += self._below(start.path, descriptor)
         found.sort(key=lambda entry: entry.path)
         yield from found
-
-    def resolve(self, path: str) -> str:
-        """Return the absolute path without links that *path* leads to."""
-        return self.stat(path).path
 
     def descriptor(self, path: str, flags: int) -> int:
         """Open whatever *path* leads to, and return a descriptor that is the caller's.
@@ -253,5 +229,4 @@ def _entry(path: str, state: os.stat_result, target: str) -> Entry | None:
 
 
 if TYPE_CHECKING:
-    _: type[RootFS] = FolderRootFS
-    __: type[SeekableRootFS] = FolderRootFS
+    _: type[SeekableRootFS] = FolderRootFS

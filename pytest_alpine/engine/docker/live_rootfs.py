@@ -15,12 +15,15 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_alpine.errors import EngineError, FileNotInImage
-from pytest_alpine.rootfs.base import Entry, Kind, absolute, follow
+from pytest_alpine.rootfs.base import KINDS, Entry, absolute, parts
 from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
+from pytest_alpine.rootfs.lookup import Lookup, LookupRootFS, not_a_file
+from pytest_alpine.rootfs.tar import entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,24 +40,6 @@ _PATH: Final = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 _PIECE: Final = 1 << 20
 _NO_FILE: Final = 65
 _TRUTHS: Final = (0, 1)
-
-KINDS: Final[dict[int, Kind]] = {
-    modes.S_IFREG: "file",
-    modes.S_IFDIR: "directory",
-    modes.S_IFLNK: "symlink",
-    modes.S_IFCHR: "character device",
-    modes.S_IFBLK: "block device",
-    modes.S_IFIFO: "fifo",
-}
-"""What there is, by the type of an inode (inode(7))."""
-
-_TAR_KINDS: Final[dict[bytes, Kind]] = {
-    tarfile.DIRTYPE: "directory",
-    tarfile.SYMTYPE: "symlink",
-    tarfile.CHRTYPE: "character device",
-    tarfile.BLKTYPE: "block device",
-    tarfile.FIFOTYPE: "fifo",
-}
 
 # A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
 _STAT: Final = """
@@ -99,7 +84,7 @@ class ContainerArchive(Protocol):
         ...
 
 
-class LiveRootFS:
+class LiveRootFS(LookupRootFS):
     """The root filesystem of a running container. Nothing is kept: every call sees it as it is."""
 
     def __init__(self, archive: ContainerArchive, run: RunAsRoot) -> None:
@@ -116,7 +101,7 @@ class LiveRootFS:
         if not self.exists(path):
             raise FileNotInImage(f"no such file or directory: {absolute(path)}")
         if result is not None and result.exit_code == _NO_FILE:
-            raise _no_file(path, self.stat(path))
+            raise not_a_file(path, self.stat(path))
         return self._read_archived(path, limit)
 
     def exists(self, path: str) -> bool:
@@ -130,19 +115,18 @@ class LiveRootFS:
                 return whole.exists(path)
         return self._archive.exists(absolute(path))
 
-    def stat(self, path: str) -> Entry:
-        """Return what *path* leads to, links followed."""
-        found = follow(self._lookup(path), path)
-        if found is None:
-            raise FileNotInImage(f"no such file or directory: {absolute(path)}")
-        return found
+    def lookup(self, path: str) -> Lookup:
+        """Return the look-up for one walk along *path*; it asks for all directories of *path* at once."""
+        known: dict[str, Entry | None] = {}
 
-    def lstat(self, path: str) -> Entry | None:
-        """Return what stands at *path* itself."""
-        try:
-            return follow(self._lookup(path), path, last=False)
-        except FileNotInImage:
-            return None
+        def look_up(place: str) -> Entry | None:
+            if place not in known:
+                wanted = _prefixes(path) if place == "/" and ".." not in path else [place]
+                found = self._stat(wanted)
+                known.update(dict.fromkeys(wanted) | found if found is not None else {place: self._archived(place)})
+            return known[place]
+
+        return look_up
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
         """Yield all entries at and below *top*, by path, without what is mounted into the container."""
@@ -168,17 +152,11 @@ class LiveRootFS:
             tar = Path(whole.name)
             yield LayeredRootFS(flatten([read_changeset(tar, f"container, {top}")]), [tar])
 
-    def resolve(self, path: str) -> str:
-        """Return the absolute path without links that *path* leads to."""
-        return self.stat(path).path
-
     def _read_archived(self, path: str, limit: int | None) -> bytes:
         if not self._archive.literal_paths:
             with self.snapshot() as whole:
                 return whole.read(path, limit)
-        found = self.stat(path)
-        if not found.is_file:
-            raise _no_file(path, found)
+        found = self.stat_file(path)
         with self._archive.open(found.path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]  # a stream of bytes is enough
             member = tar.next()
             content = tar.extractfile(member) if member is not None else None
@@ -186,19 +164,6 @@ class LiveRootFS:
                 raise EngineError(f"the engine sends {absolute(path)} as no regular file")
             data: bytes = content.read() if limit is None else content.read(limit)
             return data
-
-    def _lookup(self, path: str) -> Callable[[str], Entry | None]:
-        """Return a function for one walk along *path*; all its directories are asked for at once."""
-        known: dict[str, Entry | None] = {}
-
-        def lookup(place: str) -> Entry | None:
-            if place not in known:
-                wanted = _prefixes(path) if place == "/" and ".." not in path else [place]
-                found = self._stat(wanted)
-                known.update(dict.fromkeys(wanted) | found if found is not None else {place: self._archived(place)})
-            return known[place]
-
-        return lookup
 
     def _stat(self, paths: Sequence[str]) -> dict[str, Entry] | None:
         """Return what stands at *paths*, each below the one before; None where the container cannot tell."""
@@ -216,17 +181,13 @@ class LiveRootFS:
                 member = tar.next()
         except FileNotInImage:
             return None
-        return _archived_entry(path, member) if member is not None else None
-
-
-def _no_file(path: str, found: Entry) -> FileNotInImage:
-    return FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")
+        entry = entry_of(member, path) if member is not None else None
+        return replace(entry, offset=-1) if entry is not None else None
 
 
 def _prefixes(path: str) -> list[str]:
     """Return ``/``, ``/a`` and ``/a/b`` for ``/a/b``."""
-    parts = [part for part in absolute(path).split("/") if part]
-    return ["/", *(f"/{'/'.join(parts[: end + 1])}" for end in range(len(parts)))]
+    return list(accumulate(parts(path), posixpath.join, initial="/"))
 
 
 def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
@@ -253,20 +214,3 @@ def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
             target=target,
         )
     return found
-
-
-def _archived_entry(path: str, member: tarfile.TarInfo) -> Entry:
-    kind = _TAR_KINDS.get(member.type, "file")
-    return Entry(
-        path=path,
-        kind=kind,
-        mode=member.mode & 0o7777,
-        uid=member.uid,
-        gid=member.gid,
-        size=member.size if kind == "file" else 0,
-        target=member.linkname if kind == "symlink" else "",
-    )
-
-
-if TYPE_CHECKING:
-    _: type[RootFS] = LiveRootFS

@@ -14,6 +14,7 @@ from pytest_alpine.errors import ImageError, ImageNotFound, MalformedImage
 from pytest_alpine.image.blobs.compression import decompressed
 from pytest_alpine.image.spec.documents import DOCUMENT_LIMIT
 from pytest_alpine.image.store.incoming import incoming_file, store_errors
+from pytest_alpine.rootfs.file_part import FilePart
 from pytest_alpine.rootfs.tar import BLOCK, members
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    from _typeshed import WriteableBuffer
 
     from pytest_alpine.image.blobs.layer import ByteStream
 
@@ -123,7 +122,7 @@ class Archive:
         found = self._find(name)
         if found is None:
             raise MalformedImage(f"{self.where}: {name} is named, but is not in the archive")
-        with closing(Window(self._descriptor, *found)) as stream:
+        with closing(FilePart(self._descriptor, *found)) as stream:
             yield stream
 
     def _find(self, name: str) -> tuple[int, int] | None:
@@ -132,41 +131,6 @@ class Archive:
                 return self._members[name]
             name = self._links.get(name, "")
         return None
-
-
-class Window(io.RawIOBase):
-    """A part of an open file. It has a place of its own, so that threads may read one file at once."""
-
-    def __init__(self, descriptor: int, offset: int = 0, size: int | None = None) -> None:
-        """Look at *size* bytes from *offset*, or at all of the file *descriptor*, which stays the caller's."""
-        self._descriptor = descriptor
-        self._offset = offset
-        self._size = os.fstat(descriptor).st_size - offset if size is None else size
-        self._place = 0
-
-    def readable(self) -> bool:
-        """Whether this can be read: always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Whether this can be read in any order: always."""
-        return True
-
-    def tell(self) -> int:
-        """Return the place of the next byte."""
-        return self._place
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to *offset*."""
-        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        return self._place
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read into *buffer* and return how many bytes; none at the end."""
-        with memoryview(buffer) as whole, whole[: max(0, self._size - self._place)] as room:
-            count = os.preadv(self._descriptor, [room], self._offset + self._place)
-        self._place += count
-        return count
 
 
 def _open_plain(path: Path, where: str, scratch: Path) -> int:
@@ -193,13 +157,13 @@ def _open_file(path: Path, where: str) -> int:
 
 
 def _is_compressed(descriptor: int, where: str) -> bool:
-    head = Window(descriptor).read(BLOCK)
-    with decompressed(Window(descriptor), where) as plain:
+    head = FilePart(descriptor).read(BLOCK)
+    with decompressed(FilePart(descriptor), where) as plain:
         return not head.startswith(plain.read(BLOCK))
 
 
 def _unpacked(descriptor: int, where: str, scratch: Path) -> int:
-    with incoming_file(scratch) as incoming, decompressed(Window(descriptor), where) as plain:
+    with incoming_file(scratch) as incoming, decompressed(FilePart(descriptor), where) as plain:
         while piece := plain.read(_PIECE):
             with store_errors(incoming.path):
                 incoming.stream.write(piece)
@@ -212,7 +176,7 @@ def _index(descriptor: int, where: str) -> tuple[dict[str, tuple[int, int]], dic
     """Return the offset and size of every file by name, and what every link leads to."""
     found: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
-    with closing(io.BufferedReader(Window(descriptor))) as stream:
+    with closing(io.BufferedReader(FilePart(descriptor))) as stream:
         for member in members(stream, where):
             name = posixpath.normpath(member.name)
             if member.isreg():

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import FileNotInImage
-from pytest_alpine.rootfs.base import Entry, absolute, follow, open_file
+from pytest_alpine.rootfs.base import Entry, absolute, open_file
+from pytest_alpine.rootfs.lookup import follow
 from tests.support.rootfs import rootfs_of
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Symlink
 

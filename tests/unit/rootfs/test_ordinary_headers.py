@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, strategies as st
 
-from pytest_alpine.rootfs.tar_header import OrdinaryInfo
+from pytest_alpine.rootfs.tar import OrdinaryInfo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
