@@ -41,6 +41,7 @@ from pytest_alpine import (
     find_size,
     open_image,
 )
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.elf import elf_for, musl_loader
 
@@ -96,7 +97,7 @@ def checks(image: Image) -> None:
 
 
 def opened(reference: str, platform: str, store: Path) -> Image:
-    return open_image(reference, platform, store=Store(store))
+    return open_image(reference, platform, access=Access(Store(store)))
 
 
 def seconds(reference: str, platform: str, ask: Callable[[Image], None]) -> float:

@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 from pytest_alpine import open_image
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.open import published_platforms
 from pytest_alpine.image.store.store import Store
 
@@ -37,17 +38,18 @@ sys.path.insert(0, sys.argv[1])
 import bench_read, filelock, yaml, elftools.elf.elffile
 from pathlib import Path
 from pytest_alpine.image.minirootfs import source as minirootfs
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
-store = Store(Path(sys.argv[3]))
+access = Access(Store(Path(sys.argv[3])))
 start = time.perf_counter()
-bench_read.facts(sys.argv[2], store)
+bench_read.facts(sys.argv[2], access)
 print(time.perf_counter() - start)
 """
 
 
-def facts(platform: str, store: Store) -> None:
+def facts(platform: str, access: Access) -> None:
     """Ask one image for everything that it knows."""
-    image = open_image(f"minirootfs:{MIRROR}:{TAG}", platform, store=store)
+    image = open_image(f"minirootfs:{MIRROR}:{TAG}", platform, access=access)
     for name in ("id", "config", "packages", "world", "release", "libc", "shells", "shell", "size"):
         assert getattr(image, name) is not None, name
     assert len(image.packages) > 10
@@ -73,10 +75,10 @@ def decompress_with_program(files: list[Path]) -> float:
 
 
 def cold(platforms: list[str], root: Path) -> float:
-    store = Store(root)
+    access = Access(Store(root))
     start = time.perf_counter()
     for platform in platforms:
-        facts(platform, store)
+        facts(platform, access)
     return time.perf_counter() - start
 
 
@@ -98,7 +100,9 @@ def main() -> None:
         sys.exit(f"no root filesystems of {TAG} in {MIRROR}: set PYTEST_ALPINE_MIRROR to an Alpine mirror's folder")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        platforms = [str(p) for p in published_platforms(f"minirootfs:{MIRROR}:{TAG}", store=Store(root / "first"))]
+        platforms = [
+            str(p) for p in published_platforms(f"minirootfs:{MIRROR}:{TAG}", access=Access(Store(root / "first")))
+        ]
         cold(platforms, root / "first")
         turns = []
         warm_seconds: list[float] = []

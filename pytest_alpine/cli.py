@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine import __version__
 from pytest_alpine.checks.today import parse_day
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.image.access import PULLS, Access
 from pytest_alpine.matrix.declaration import split_list
 from pytest_alpine.platforms import Platform
 
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
 
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.image.image import Image
-    from pytest_alpine.image.store.store import Store
 
 _OK: Final = 0
 _FOUND: Final = 1
 _ERROR: Final = 2
 
 _IMAGE: Final = "alpine:3.22, registry:NAME, oci:DIR:TAG, docker-archive:FILE, minirootfs:BASE:TAG, ..."
-_PULLS: Final = ("missing", "always", "never")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what this terminal's encoding does not
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        found: int = options.run(options)
+        found: int = options.run(options, Access(pull=options.pull, progress=_say))
         sys.stdout.flush()
     except AlpineError as error:
         print(f"pytest-alpine: {error}", file=sys.stderr)
@@ -58,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
-        name: str, text: str, run: Callable[[argparse.Namespace], int], *images: str
+        name: str, text: str, run: Callable[[argparse.Namespace, Access], int], *images: str
     ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         for image in images:
@@ -66,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument(
             "--platform", metavar="P", help="such as arm64; all: each that is published (default: native)"
         )
-        made.add_argument("--pull", choices=_PULLS, default="missing", help="when the network is used")
+        made.add_argument("--pull", choices=PULLS, default=PULLS[0], help="when the network is used")
         made.set_defaults(run=run)
         return made
 
@@ -95,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _facts(options: argparse.Namespace) -> int:
+def _facts(options: argparse.Namespace, access: Access) -> int:
     from pytest_alpine.report.facts import facts_document, facts_lines
 
-    documents = [facts_document(image) for image in _images(options)]
+    documents = [facts_document(image) for image in _images(options, access)]
     if options.json:
         print(json.dumps(documents, indent=2))
     else:
@@ -106,11 +105,11 @@ def _facts(options: argparse.Namespace) -> int:
     return _OK
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, access: Access) -> int:
     from pytest_alpine.checks.patched.assertion import missing_fixes, security_data
 
     code = _OK
-    for image in _images(options):
+    for image in _images(options, access):
         data = security_data(image, options.secdb) if options.secdb else None
         findings = [*_find(options, image), *(missing_fixes(image, data) if data else ())]
         print(f"{image}: {f'{len(findings)} found' if findings else 'ok'}")
@@ -143,27 +142,29 @@ def _globs(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
 
-def _sizes(options: argparse.Namespace) -> int:
+def _sizes(options: argparse.Namespace, access: Access) -> int:
     from pytest_alpine.report.facts import size_lines
 
-    print("\n\n".join("\n".join(size_lines(image)) for image in _images(options)))
+    print("\n\n".join("\n".join(size_lines(image)) for image in _images(options, access)))
     return _OK
 
 
-def _compare(options: argparse.Namespace) -> int:
+def _compare(options: argparse.Namespace, access: Access) -> int:
     from pytest_alpine.checks.comparison.compare import compare
+    from pytest_alpine.image.open import open_image
 
     code = _OK
     to = _parsed(options.to)
-    olds = _platforms(options, options.old)
-    news = _platforms(options, options.new) if to is None else olds
+    olds = _platforms(options, options.old, access)
+    news = _platforms(options, options.new, access) if to is None else olds
     for platform in dict.fromkeys([*olds, *news]):
         missing = [image for image, there in ((options.old, olds), (options.new, news)) if platform not in there]
         if missing:
             print(f"{missing[0]} is not published for {platform}")
             code = _FOUND
             continue
-        comparison = compare(_open(options, options.old, platform), _open(options, options.new, to or platform))
+        old = open_image(options.old, platform, access=access)
+        comparison = compare(old, open_image(options.new, to or platform, access=access))
         print(comparison)
         code = _FOUND if comparison else code
     return code
@@ -176,38 +177,28 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
-def _images(options: argparse.Namespace) -> Iterator[Image]:
+def _images(options: argparse.Namespace, access: Access) -> Iterator[Image]:
     """Yield the image for each platform that is asked for.
 
     Raises:
         AlpineError: it cannot be had.
     """
-    for platform in _platforms(options, options.image):
-        yield _open(options, options.image, platform)
+    from pytest_alpine.image.open import open_image
+
+    for platform in _platforms(options, options.image, access):
+        yield open_image(options.image, platform, access=access)
 
 
-def _platforms(options: argparse.Namespace, reference: str) -> Sequence[Platform | None]:
+def _platforms(options: argparse.Namespace, reference: str, access: Access) -> Sequence[Platform | None]:
     from pytest_alpine.image.open import published_platforms
 
     if options.platform == "all":
-        return published_platforms(reference, store=_store(options))
+        return published_platforms(reference, access=access)
     return [_parsed(word) for word in split_list([options.platform or ""]) or ("",)]
 
 
 def _parsed(word: str) -> Platform | None:
     return Platform.parse(word) if word else None
-
-
-def _open(options: argparse.Namespace, reference: str, platform: Platform | None) -> Image:
-    from pytest_alpine.image.open import open_image
-
-    return open_image(reference, platform, store=_store(options))
-
-
-def _store(options: argparse.Namespace) -> Store:
-    from pytest_alpine.image.store.store import Store
-
-    return Store.default(pull=options.pull, progress=_say)
 
 
 def _say(text: str) -> None:

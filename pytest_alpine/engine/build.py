@@ -58,7 +58,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
         raise EngineError(f"cannot build {context} for {base.platform}: no such file: {Path(context, dockerfile)}")
     held = builder.images.ensure(base)
     with closing(builder.connect()) as client:
-        base.store.progress(f"building {context} for {base.platform}")
+        base.access.progress(f"building {context} for {base.platform}")
         with docker_errors(f"cannot build {context} for {base.platform}"):
             built = _built(
                 client.api.build(
@@ -75,7 +75,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
                 f"building {context} for {base.platform} failed",
             )
     reference = Reference.parse(f"docker-daemon:{built}")
-    return Image(open_source(reference, base.platform, base.store, builder.connect), base.store)
+    return Image(open_source(reference, base.platform, base.access, builder.connect), base.access)
 
 
 def _built(events: Iterable[dict[str, Any]], failed: str) -> str:

@@ -18,6 +18,7 @@ from pytest_alpine.rootfs.layers import LayeredRootFS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.blobs.layer import Layer
     from pytest_alpine.image.source import ImageSource
     from pytest_alpine.image.store.store import Store, StoredLayer
@@ -41,10 +42,16 @@ class Size:
 
 @dataclass(frozen=True, repr=False)
 class Image(KeptFacts):
-    """A read-only view of one image for one platform; all but source and store is derived."""
+    """A read-only view of one image for one platform; all but source and access is derived."""
 
     source: ImageSource
-    store: Store
+    access: Access
+    """What it shares with other images of the same command or session."""
+
+    @property
+    def store(self) -> Store:
+        """The local store, which keeps its layers."""
+        return self.access.store
 
     @property
     def reference(self) -> Reference:
@@ -87,7 +94,7 @@ class Image(KeptFacts):
     @cached_property
     def stored_layers(self) -> Sequence[StoredLayer]:
         """The layers in the local store, base first; missing ones are fetched."""
-        return [self.store.layer(layer) for layer in self.layers]
+        return [self.store.layer(layer, self.access.progress) for layer in self.layers]
 
     @cached_property
     def rootfs(self) -> RootFS:
@@ -96,7 +103,7 @@ class Image(KeptFacts):
 
     @cached_property
     def _tree(self) -> StoredTree:
-        return self.store.tree(self.layers)
+        return self.store.tree(self.layers, self.access.progress)
 
     @cached_property
     def size(self) -> Size:

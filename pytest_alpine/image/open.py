@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import PlatformNotFound
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.image import Image
-from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
 
@@ -32,14 +32,15 @@ def transport(reference: Reference) -> Transport:
 
 
 def open_image(
-    reference: str | Reference, platform: str | Platform | None = None, *, store: Store | None = None
+    reference: str | Reference, platform: str | Platform | None = None, *, access: Access | None = None
 ) -> Image:
     """Return the image *reference* for *platform*, read without running it.
 
     Args:
         reference: a name (``alpine:3.22``) or a transport and what it takes (``oci-archive:app.tar``).
         platform: any spelling of a platform. When None: the machine's own, or else the only one that is published.
-        store: where layers are kept; the user's cache folder when None.
+        access: what several images share: the store that keeps their layers, and what their tags led to. When None, the
+            image is read by itself, through the store in the user's cache folder.
 
     Raises:
         InvalidReference: *reference* cannot be read.
@@ -50,13 +51,15 @@ def open_image(
     """
     named = Reference.parse(reference) if isinstance(reference, str) else reference
     wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-    kept = store or Store.default()
-    source = _native_or_only(named, kept) if wanted is None else transport(named).open_source(named, wanted, kept)
-    return Image(source, kept)
+    access = access or Access()
+    source = _native_or_only(named, access) if wanted is None else transport(named).open_source(named, wanted, access)
+    return Image(source, access)
 
 
-def published_platforms(reference: str | Reference, *, store: Store | None = None) -> tuple[Platform, ...]:
+def published_platforms(reference: str | Reference, *, access: Access | None = None) -> tuple[Platform, ...]:
     """Return the platforms that *reference* is published for, attestations left out.
+
+    With the same *access*, ``open_image`` returns the very images that were listed, even where the tag moves meanwhile.
 
     Raises:
         InvalidReference: *reference* cannot be read.
@@ -64,15 +67,15 @@ def published_platforms(reference: str | Reference, *, store: Store | None = Non
         ImageError: the place cannot be read.
     """
     named = Reference.parse(reference) if isinstance(reference, str) else reference
-    return transport(named).published(named, store or Store.default())
+    return transport(named).published(named, access or Access())
 
 
-def _native_or_only(reference: Reference, store: Store) -> ImageSource:
+def _native_or_only(reference: Reference, access: Access) -> ImageSource:
     place = transport(reference)
     try:
-        return place.open_source(reference, Platform.native(), store)
+        return place.open_source(reference, Platform.native(), access)
     except PlatformNotFound:
-        published = place.published(reference, store)
+        published = place.published(reference, access)
         if len(published) != 1:
             raise
-        return place.open_source(reference, published[0], store)
+        return place.open_source(reference, published[0], access)

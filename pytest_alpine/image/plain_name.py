@@ -14,8 +14,8 @@ from pytest_alpine.image.registry import source as registry
 from pytest_alpine.image.spec.documents import digest_of
 
 if TYPE_CHECKING:
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.source import ImageSource
-    from pytest_alpine.image.store.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NOT_HERE = (ImageNotFound, PlatformNotFound, EngineError)
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
     """Return the platforms that the registry publishes; of a name that it does not have, those that the engine holds.
 
     Raises:
@@ -31,16 +31,16 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
         ImageError: the registry refuses or fails, and the engine does not have it.
     """
     try:
-        return registry.published(reference, store)
+        return registry.published(reference, access)
     except ImageError:
         try:
-            return daemon.published(reference, store, store.connect)
+            return daemon.published(reference, access, access.connect)
         except _NOT_HERE:
             pass
         raise
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     """Return the image *reference* for *platform*; with the pull policy ``always``, the registry is asked first.
 
     Raises:
@@ -48,35 +48,35 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
         PlatformNotFound: it is not published for *platform*, nor does the engine hold it.
         ImageError: the registry refuses or fails, or the image is broken.
     """
-    if store.pull == "always":
-        return _registry_first(reference, platform, store)
+    if access.pull == "always":
+        return _registry_first(reference, platform, access)
     try:
-        held = daemon.open_source(reference, platform, store, store.connect)
+        held = daemon.open_source(reference, platform, access, access.connect)
     except _NOT_HERE:
-        return registry.open_source(reference, platform, store)
-    return _as_published(held, store)
+        return registry.open_source(reference, platform, access)
+    return _as_published(held, access)
 
 
-def _registry_first(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def _registry_first(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     try:
-        return registry.open_source(reference, platform, store)
+        return registry.open_source(reference, platform, access)
     except Unreachable:
         raise  # what the engine holds may be old by now
     except ImageError:
         try:
-            return daemon.open_source(reference, platform, store, store.connect)
+            return daemon.open_source(reference, platform, access, access.connect)
         except _NOT_HERE:
             pass
         raise
 
 
-def _as_published(held: ImageSource, store: Store) -> ImageSource:
+def _as_published(held: ImageSource, access: Access) -> ImageSource:
     """Return the same image as the registry published it, where the store remembers that.
 
     A classic engine store has lost the manifest, and with it the compressed sizes, of what it pulled.
     """
     if held.digest is None:
-        known = registry.known_source(held.reference, held.platform, store)
+        known = registry.known_source(held.reference, held.platform, access)
         if known is not None and digest_of(known.raw_config()) == digest_of(held.raw_config()):
             return known
     return held

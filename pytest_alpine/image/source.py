@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.blobs.layer import Layer
-    from pytest_alpine.image.store.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
@@ -43,7 +43,7 @@ class ImageSource(Protocol):
 class Transport(Protocol):
     """A place that images come from: a module with these two functions, registered in ``image/open.py``."""
 
-    def published(self, reference: Reference, store: Store) -> tuple[Platform, ...]:
+    def published(self, reference: Reference, access: Access) -> tuple[Platform, ...]:
         """Return the platforms that *reference* exists for.
 
         Raises:
@@ -52,7 +52,7 @@ class Transport(Protocol):
         """
         ...
 
-    def open_source(self, reference: Reference, platform: Platform, store: Store) -> ImageSource:
+    def open_source(self, reference: Reference, platform: Platform, access: Access) -> ImageSource:
         """Return the image *reference* for *platform*.
 
         Raises:

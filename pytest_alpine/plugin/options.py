@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
 
+    from pytest_alpine.image.access import Pull
     from pytest_alpine.platforms import Platform
 
 DEFAULT_IMAGE: Final = "alpine"
-Pull = Literal["missing", "always", "never"]
-PULLS: Final[tuple[Pull, ...]] = get_args(Pull)
 MISSING: Final = ("fail", "skip")
 REPORTS: Final = (".html", ".json", ".md")
 
@@ -229,6 +228,10 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
 
 
 def _pull(config: pytest.Config) -> Pull:
+    if not _one(config, "pull", "alpine_pull", ""):
+        return "missing"
+    from pytest_alpine.image.access import PULLS
+
     value = _choice(config, "pull", PULLS)
     return next(pull for pull in PULLS if pull == value)
 

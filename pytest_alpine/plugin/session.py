@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.image import Image, Size
-    from pytest_alpine.image.store.store import Store
     from pytest_alpine.matrix.cells import Cell
     from pytest_alpine.matrix.declaration import Declaration
     from pytest_alpine.plugin.containers import CellContainers
@@ -75,13 +75,13 @@ class AlpineSession:
         return "results" in self.__dict__
 
     @cached_property
-    def store(self) -> Store:
-        """The local store."""
+    def access(self) -> Access:
+        """What all images of the run share: the local store, and what tags led to."""
         from pytest_alpine.engine.select import connect_to_store
-        from pytest_alpine.image.store.store import Store
+        from pytest_alpine.image.access import Access
 
         engine = self.settings.engine
-        return Store.default(pull=self.settings.pull, progress=self._say, connect=lambda: connect_to_store(engine))
+        return Access(pull=self.settings.pull, progress=self._say, connect=lambda: connect_to_store(engine))
 
     @property
     def engine(self) -> Engine:
@@ -247,7 +247,7 @@ class AlpineSession:
         from pytest_alpine.image.open import open_image
 
         try:
-            return open_image(cell.reference, cell.platform, store=self.store)
+            return open_image(cell.reference, cell.platform, access=self.access)
         except PlatformNotFound:
             self._unpublished.add(cell)
             raise

@@ -19,6 +19,7 @@ from pytest_alpine.dockerapi.client import Connect, Endpoint, connect, endpoint
 from pytest_alpine.dockerapi.podman import connect_podman
 from pytest_alpine.engine.labels import PID
 from pytest_alpine.engine.select import select_engine
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from tests.conftest import need
@@ -109,15 +110,15 @@ def platform(request: pytest.FixtureRequest) -> Platform:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A store of this run."""
-    return Store(tmp_path_factory.mktemp("store"))
+def access(tmp_path_factory: pytest.TempPathFactory) -> Access:
+    """What the images of this run share, with a store of its own."""
+    return Access(Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="session")
-def base(bed: Testbed, store: Store) -> Callable[[Platform], Image]:
+def base(bed: Testbed, access: Access) -> Callable[[Platform], Image]:
     """Return Alpine for a platform."""
-    return lambda platform: open_image(f"minirootfs:{bed.mirror}:latest", platform, store=store)
+    return lambda platform: open_image(f"minirootfs:{bed.mirror}:latest", platform, access=access)
 
 
 @pytest.fixture(scope="session")
@@ -159,7 +160,7 @@ def builder(alpine: Image, folder: Path, bed: Testbed) -> Iterator[Callable[...,
         labelled = {**(config or {}), "Labels": {**(config or {}).get("Labels", {}), **own}}
         made = image(*below, *layers, config=labelled, platform=str(alpine.platform))
         write_oci_layout(folder / "layout", {"built": [made]})
-        found = open_image(f"oci:{folder}/layout:built", alpine.platform, store=alpine.store)
+        found = open_image(f"oci:{folder}/layout:built", alpine.platform, access=alpine.access)
         names.append(f"pytest-alpine:{found.id.removeprefix('sha256:')}")
         return found
 

@@ -281,10 +281,11 @@ import json, sys
 from pathlib import Path
 from pytest_alpine import CommandTimeout, open_image
 from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 root = Path(sys.argv[1])
 engine = BubblewrapEngine(root)
-image = open_image(sys.argv[2], sys.argv[3], store=Store(root))
+image = open_image(sys.argv[2], sys.argv[3], access=Access(Store(root)))
 with engine.start(image) as container:
     def out(*args, **more):
         return container.run(*args, **more).stdout.strip()
@@ -357,9 +358,10 @@ import json, sys
 from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 engine = BubblewrapEngine(Path(sys.argv[1]))
-container = engine.start(open_image(sys.argv[2], sys.argv[3], store=Store(Path(sys.argv[4]))))
+container = engine.start(open_image(sys.argv[2], sys.argv[3], access=Access(Store(Path(sys.argv[4])))))
 box = container._sandbox
 told = {"id": container.id, "spawner": engine._link.pid, "monitor": box.monitor, "first": box.pid}
 print(json.dumps(told), flush=True)

@@ -301,10 +301,11 @@ import json, sys, time
 from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.select import select_engine
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 said = []
-store = Store(Path(sys.argv[1]), progress=said.append)
-container = select_engine(sys.argv[5]).start(open_image(sys.argv[2], sys.argv[3], store=store))
+access = Access(Store(Path(sys.argv[1])), progress=said.append)
+container = select_engine(sys.argv[5]).start(open_image(sys.argv[2], sys.argv[3], access=access))
 print(json.dumps([container.id, said, container.run("echo up").stdout]), flush=True)
 time.sleep(float(sys.argv[4]))
 container.stop()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.open import open_image
-from pytest_alpine.image.store.store import Store
 from pytest_alpine.matrix.cells import cells, references
 from pytest_alpine.matrix.declaration import Declaration
 from tests.support.mirror import MIRROR
@@ -51,7 +51,7 @@ def cell(request: pytest.FixtureRequest) -> Cell:
 
 @pytest.fixture(scope="module")
 def stock(cell: Cell) -> Image:
-    return open_image(cell.reference, cell.platform, store=Store.default())
+    return open_image(cell.reference, cell.platform, access=Access())
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,9 @@ from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.host_addresses import parse_hosts
 from pytest_alpine.engine.hosts import open_engine
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
-image = open_image(sys.argv[1], sys.argv[2], store=Store(Path(sys.argv[3])))
+image = open_image(sys.argv[1], sys.argv[2], access=Access(Store(Path(sys.argv[3]))))
 container = open_engine("auto", parse_hosts([f"{sys.argv[2]}={sys.argv[4]}"])).start(image)
 children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
 print(container.remove_command.split()[-1], children, flush=True)

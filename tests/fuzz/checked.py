@@ -25,6 +25,7 @@ from pytest_alpine import (
     find_shell,
 )
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store, StoredLayer
 from pytest_alpine.image.store.stored_tree import StoredTree
 from pytest_alpine.rootfs.base import Entry
@@ -140,7 +141,7 @@ def _image(scratch: Path, place: str, content: bytes, name: str = "hostile") -> 
         at += len(data)
     blob.write_bytes(b"".join(pieces))
     config = content if place == CONFIGURATION else content_of(CONFIGURATION)
-    image = Image(_Source(config=config), Store(scratch / "unused"))
+    image = Image(_Source(config=config), Access(Store(scratch / "unused")))
     added = tuple(entry for path, entry in tree.items() if path != "/")
     layer = StoredLayer(diff_id="", tar=blob, changeset=Changeset(added=added))
     image.__dict__["_tree"] = StoredTree(entries=tree, tars=(blob,), unpacked=at, rootfs=at)

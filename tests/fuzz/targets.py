@@ -29,6 +29,7 @@ from pytest_alpine.elf.reader import ElfFile, read_elf, read_header
 from pytest_alpine.errors import AlpineError, FileNotInImage
 from pytest_alpine.facts.binaries import parse_shebang
 from pytest_alpine.facts.release import parse_os_release
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.blobs.compression import decompressed
 from pytest_alpine.image.minirootfs.mirror import FolderMirror
 from pytest_alpine.image.minirootfs.releases import RELEASE_FILE, Release, find_tarball
@@ -120,7 +121,7 @@ def archive(data: bytes) -> None:
     kind, path = "docker-archive" if data[:1] < b"@" else "oci-archive", _scratch() / "archive.tar"
     path.write_bytes(_with_checksums(data[1:]))
     with contextlib.suppress(AlpineError):
-        image = open_image(f"{kind}:{path}", Platform.parse("linux/amd64"), store=_store())
+        image = open_image(f"{kind}:{path}", Platform.parse("linux/amd64"), access=_access())
         _ = (image.config, image.size, image.libc, image.shells)
         _walked(image.rootfs)
 
@@ -258,13 +259,13 @@ def _scratch() -> Path:
 _USES: Final = [0]
 
 
-def _store() -> Store:
-    """Return a store, which is emptied now and then."""
+def _access() -> Access:
+    """Return access to a store, which is emptied now and then."""
     root = _scratch() / "store"
     _USES[0] += 1
     if _USES[0] % _STORE_USES == 0:
         shutil.rmtree(root, ignore_errors=True)
-    return Store(root)
+    return Access(Store(root))
 
 
 @cache

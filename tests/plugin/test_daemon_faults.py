@@ -22,6 +22,7 @@ from pytest_alpine import open_image
 from pytest_alpine.dockerapi.client import Endpoint, connect
 from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.errors import EngineError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.bed import far, process
 from tests.support.images import image, layer_tar, write_oci_layout
@@ -180,12 +181,12 @@ def test_it_starts_again_in_the_middle(
 def test_its_disk_is_full(engine: PrivateEngine, tmp_path: Path) -> None:
     large = image(layer_tar({"large": os.urandom(DISK)}), platform="linux/amd64")
     write_oci_layout(tmp_path / "layout", {"1": [large]})
-    store = Store(tmp_path / "store")
+    access = Access(Store(tmp_path / "store"))
     full = r": .*no space left on device"
     with closing(engine.connected()) as connected:
         with pytest.raises(EngineError, match=rf"^cannot load oci:.*/layout:1 linux/amd64 into the engine{full}"):
-            connected.start(open_image(f"oci:{tmp_path}/layout:1", "amd64", store=store))
-        small = open_image(f"minirootfs:{MIRROR}:latest", "amd64", store=store)
+            connected.start(open_image(f"oci:{tmp_path}/layout:1", "amd64", access=access))
+        small = open_image(f"minirootfs:{MIRROR}:latest", "amd64", access=access)
         with connected.start(small) as container:
             filled = container.run("cat /dev/zero > /filled")
             assert (filled.exit_code, filled.stderr) == (1, "cat: write error: No space left on device\n")

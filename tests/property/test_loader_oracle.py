@@ -12,6 +12,7 @@ import pytest
 from pytest_alpine import find_runnable, open_image
 from pytest_alpine.checks.subjects import same_machine
 from pytest_alpine.elf.musl_loader import MuslLoader
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.property.mutants import Alpine, mutate, unpacked
 from tests.support.images import image, write_oci_layout
@@ -38,7 +39,7 @@ pytestmark = [
 def image_of(alpine: Alpine, folder: Path) -> Image:
     built = image(alpine.tar(), platform=str(alpine.platform), compression="plain", config={"Cmd": ["/bin/sh"]})
     write_oci_layout(folder / "layout", {"1": [built]})
-    return open_image(f"oci:{folder}/layout:1", alpine.platform, store=Store(folder / "store"))
+    return open_image(f"oci:{folder}/layout:1", alpine.platform, access=Access(Store(folder / "store")))
 
 
 def own(read: Image, alpine: Alpine) -> Iterator[tuple[Binary, ElfFile]]:

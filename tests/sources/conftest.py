@@ -10,6 +10,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from pytest_alpine.dockerapi.client import connect
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.engine_proxy import EngineProxy, proxied
 from tests.support.images import write_legacy_docker_archive
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def access(tmp_path: Path) -> Access:
+    return Access(Store(tmp_path / "store"))
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.image.store.store import Store
+    from pytest_alpine.image.access import Access
     from tests.support.engine_proxy import EngineProxy
     from tests.support.images import BuiltImage
 
@@ -43,27 +43,27 @@ UPPER = layer_tar({whiteout("tmp/x"): "", "srv/app": b"\x7fELF"})
 SMALL = image(BASE, UPPER, config={"Cmd": ["/bin/sh"]})
 
 
-def opened(name: str, store: Store, platform: Platform = AMD64) -> Image:
-    return Image(open_source(Reference.parse(f"docker-daemon:{name}"), platform, store), store)
+def opened(name: str, access: Access, platform: Platform = AMD64) -> Image:
+    return Image(open_source(Reference.parse(f"docker-daemon:{name}"), platform, access), access)
 
 
-def refused(name: str, store: Store, platform: Platform = AMD64) -> str:
+def refused(name: str, access: Access, platform: Platform = AMD64) -> str:
     with pytest.raises(AlpineError) as caught:
-        opened(name, store, platform)
+        opened(name, access, platform)
     return str(caught.value)
 
 
 @pytest.mark.official
 @pytest.mark.parametrize("tarball", [path for path in TARBALLS if path.parts[-4] == "edge"], ids=tarball_id)
-def test_official_images_come_back_as_they_went_in(tarball: Path, load: Load, store: Store, tmp_path: Path) -> None:
+def test_official_images_come_back_as_they_went_in(tarball: Path, load: Load, access: Access, tmp_path: Path) -> None:
     platform = BY_APK_ARCH[tarball.parent.name]
     tar = gzip.decompress(tarball.read_bytes())
     (tmp_path / "source.tar").write_bytes(tar)
     source = read_changeset(tmp_path / "source.tar", "the tarball")
     built = image(tar, platform=str(platform), config={"Cmd": ["/bin/sh"]})
     name = load(built)
-    read = opened(name, store, platform)
-    assert published(Reference.parse(f"docker-daemon:{name}"), store) == (platform,)
+    read = opened(name, access, platform)
+    assert published(Reference.parse(f"docker-daemon:{name}"), access) == (platform,)
     assert (read.id, read.raw_config, read.digest) == (built.config.digest, built.config.data, None)
     assert [layer.changeset for layer in read.stored_layers] == [source]
     assert (read.size.compressed, read.size.unpacked) == (None, source.size)
@@ -71,13 +71,13 @@ def test_official_images_come_back_as_they_went_in(tarball: Path, load: Load, st
     saved = tmp_path / "saved.tar"
     subprocess.run(["docker", "save", "--output", saved, name], check=True)
     archive = Reference.parse(f"docker-archive:{saved}:{name}")
-    assert published_archive(archive, store) == (platform,)
-    assert open_archive(archive, platform, store).raw_config() == built.config.data
-    assert [layer.diff_id for layer in open_archive(archive, platform, store).layers()] == built.diff_ids
+    assert published_archive(archive, access) == (platform,)
+    assert open_archive(archive, platform, access).raw_config() == built.config.data
+    assert [layer.diff_id for layer in open_archive(archive, platform, access).layers()] == built.diff_ids
 
 
-def test_several_layers(load: Load, store: Store) -> None:
-    read = opened(load(SMALL), store)
+def test_several_layers(load: Load, access: Access) -> None:
+    read = opened(load(SMALL), access)
     assert [layer.diff_id for layer in read.stored_layers] == SMALL.diff_ids
     assert read.rootfs.exists("/srv/app")
     assert not read.rootfs.exists("/tmp/x")
@@ -85,22 +85,22 @@ def test_several_layers(load: Load, store: Store) -> None:
     assert read.config.cmd == ("/bin/sh",)
 
 
-def test_a_layer_that_is_used_twice(load: Load, store: Store) -> None:
+def test_a_layer_that_is_used_twice(load: Load, access: Access) -> None:
     twice = image(BASE, UPPER, BASE)
-    read = opened(load(twice), store)
+    read = opened(load(twice), access)
     assert [layer.diff_id for layer in read.stored_layers] == twice.diff_ids
     assert read.rootfs.exists("/tmp/x")
 
 
-def test_an_empty_layer(load: Load, store: Store) -> None:
-    assert opened(load(image(BASE, bytes(1024))), store).stored_layers[1].changeset.added == ()
+def test_an_empty_layer(load: Load, access: Access) -> None:
+    assert opened(load(image(BASE, bytes(1024))), access).stored_layers[1].changeset.added == ()
 
 
-def test_names_with_and_without_tag_and_ids(load: Load, engine: DockerClient, store: Store) -> None:
+def test_names_with_and_without_tag_and_ids(load: Load, engine: DockerClient, access: Access) -> None:
     name = load(SMALL)
     engine.images.get(name).tag(name[:-4], "latest")
     found = {
-        opened(text, store).id
+        opened(text, access).id
         for text in (
             name,
             name.partition(":")[0],
@@ -113,120 +113,121 @@ def test_names_with_and_without_tag_and_ids(load: Load, engine: DockerClient, st
     assert found == {SMALL.config.digest}
 
 
-def test_names_with_a_digest(engine: DockerClient, store: Store) -> None:
+def test_names_with_a_digest(engine: DockerClient, access: Access) -> None:
     with serving(RegistryServer()) as registry:
         digest = registry.push("app", "1", [SMALL, image(BASE, platform="linux/arm/v6")])
         name = f"{registry.host}/app@{digest}"
         engine.images.pull(name, platform="linux/amd64")
-        assert opened(name, store).id == SMALL.config.digest
-        assert opened(f"{registry.host}/app:9@{digest}", store).id == SMALL.config.digest
+        assert opened(name, access).id == SMALL.config.digest
+        assert opened(f"{registry.host}/app:9@{digest}", access).id == SMALL.config.digest
         engine.images.remove(name, force=True)
 
 
-def test_the_second_read_saves_nothing(load: Load, proxy: EngineProxy, store: Store) -> None:
+def test_the_second_read_saves_nothing(load: Load, proxy: EngineProxy, access: Access) -> None:
     name = load(SMALL)
     for _ in range(3):
-        assert opened(name, store).stored_layers[1].diff_id == SMALL.diff_ids[1]
+        assert opened(name, access).stored_layers[1].diff_id == SMALL.diff_ids[1]
     assert proxy.asked("/get") == 1
     assert proxy.log == ["/_ping", f"/images/{name}/json", f"/images/{SMALL.config.digest}/get", *proxy.log[:2] * 2]
 
 
 def test_what_other_sources_brought_is_not_saved_again(
-    load: Load, proxy: EngineProxy, store: Store, tmp_path: Path
+    load: Load, proxy: EngineProxy, access: Access, tmp_path: Path
 ) -> None:
     name = load(SMALL)
     subprocess.run(["docker", "save", "--output", tmp_path / "saved.tar", name], check=True)
-    store.add_document(SMALL.config.data)
-    for layer in open_archive(Reference.parse(f"docker-archive:{tmp_path}/saved.tar"), AMD64, store).layers():
-        store.layer(layer)
+    access.store.add_document(SMALL.config.data)
+    for layer in open_archive(Reference.parse(f"docker-archive:{tmp_path}/saved.tar"), AMD64, access).layers():
+        access.store.layer(layer)
     before = proxy.asked("/get")
-    assert opened(name, store).rootfs.exists("/srv/app")
+    assert opened(name, access).rootfs.exists("/srv/app")
     assert proxy.asked("/get") == before
 
 
-def test_a_layer_that_the_store_lost_is_read_again(load: Load, store: Store) -> None:
-    read = opened(load(SMALL), store)
-    shutil.rmtree(store.root / "layers")
+def test_a_layer_that_the_store_lost_is_read_again(load: Load, access: Access) -> None:
+    read = opened(load(SMALL), access)
+    shutil.rmtree(access.store.root / "layers")
     assert [layer.diff_id for layer in read.stored_layers] == SMALL.diff_ids
 
 
-def test_many_at_once_save_once(load: Load, proxy: EngineProxy, store: Store) -> None:
+def test_many_at_once_save_once(load: Load, proxy: EngineProxy, access: Access) -> None:
     name = load(SMALL)
     code = (
         "import sys; from pathlib import Path; from pytest_alpine.image.store.store import Store;"
+        "from pytest_alpine.image.access import Access;"
         "from pytest_alpine.image.open import open_image;"
-        "image = open_image(sys.argv[1], 'amd64', store=Store(Path(sys.argv[2])));"
+        "image = open_image(sys.argv[1], 'amd64', access=Access(Store(Path(sys.argv[2]))));"
         "print(*[layer.diff_id for layer in image.stored_layers])"
     )
-    command = [sys.executable, "-c", code, f"docker-daemon:{name}", str(store.root)]
+    command = [sys.executable, "-c", code, f"docker-daemon:{name}", str(access.store.root)]
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(lambda _: subprocess.run(command, check=True, capture_output=True, text=True), range(4)))
     assert [one.stdout.split() for one in done] == [SMALL.diff_ids] * 4
     assert proxy.asked("/get") == 1
-    assert not list((store.root / "incoming").iterdir())
+    assert not list((access.store.root / "incoming").iterdir())
 
 
-def test_another_platform(load: Load, store: Store) -> None:
+def test_another_platform(load: Load, access: Access) -> None:
     name = load(image(BASE, platform="linux/arm/v6"))
-    assert published(Reference.parse(f"docker-daemon:{name}"), store) == (ARM_V6,)
-    assert refused(name, store) == (
+    assert published(Reference.parse(f"docker-daemon:{name}"), access) == (ARM_V6,)
+    assert refused(name, access) == (
         f"docker-daemon:{name}: the Docker engine holds it for linux/arm/v6, not for linux/amd64; "
         f"pull it first: docker pull --platform linux/amd64 {name}"
     )
     with pytest.raises(PlatformNotFound):
-        opened(name, store)
+        opened(name, access)
 
 
-def test_an_unknown_image(load: Load, store: Store) -> None:
+def test_an_unknown_image(load: Load, access: Access) -> None:
     name = load(SMALL)
     wrong = name.replace(":1.0", ":1.1")
     # Tests beside this one may have loaded images of names as near, which come after.
     assert re.fullmatch(
         rf"docker-daemon:{wrong}: no such image in the Docker engine \(it holds {name}(, [^)]+)?\); "
         rf"pull it first: docker pull {wrong}",
-        refused(wrong, store),
+        refused(wrong, access),
     )
     with pytest.raises(ImageNotFound):
-        published(Reference.parse(f"docker-daemon:{wrong}"), store)
+        published(Reference.parse(f"docker-daemon:{wrong}"), access)
 
 
-def test_an_image_of_no_layers(load: Load, store: Store) -> None:
+def test_an_image_of_no_layers(load: Load, access: Access) -> None:
     name = load(image())
     with pytest.raises(AlpineError) as caught:
-        opened(name, store).rootfs  # noqa: B018 - reading is the point
+        opened(name, access).rootfs  # noqa: B018 - reading is the point
     assert str(caught.value) == f"docker-daemon:{name} (linux/amd64) has no layers (expected at least one)"
 
 
 @pytest.mark.parametrize("cut", [0, 100, 700, 20_000, 1_000_000], ids=lambda cut: f"after-{cut}-bytes")
-def test_an_engine_that_dies_in_the_middle(load: Load, proxy: EngineProxy, store: Store, cut: int) -> None:
+def test_an_engine_that_dies_in_the_middle(load: Load, proxy: EngineProxy, access: Access, cut: int) -> None:
     name = load(SMALL)
     proxy.cut = cut
     assert re.fullmatch(
         rf"cannot save docker-daemon:{name}: the (connection to the engine broke: .+|engine gave nothing); "
         r"see whether it still runs: docker info",
-        refused(name, store),
+        refused(name, access),
     )
     with pytest.raises(EngineUnavailable):
-        opened(name, store)
-    assert not list(store.root.glob("incoming/*"))
+        opened(name, access)
+    assert not list(access.store.root.glob("incoming/*"))
     proxy.cut = None
-    assert [layer.diff_id for layer in opened(name, store).stored_layers] == SMALL.diff_ids
+    assert [layer.diff_id for layer in opened(name, access).stored_layers] == SMALL.diff_ids
 
 
 def test_an_engine_that_dies_after_the_image_was_opened(
-    load: Load, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    load: Load, access: Access, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    read = opened(load(SMALL), store)
+    read = opened(load(SMALL), access)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
     assert read.rootfs.read("/etc/alpine-release") == b"3.20.3\n"
 
 
-def test_large_images_are_never_in_memory_whole(load: Load, store: Store) -> None:
+def test_large_images_are_never_in_memory_whole(load: Load, access: Access) -> None:
     import tracemalloc
 
     name = load(image(layer_tar({"large": bytes(32 << 20)})))
     tracemalloc.start()
-    opened(name, store)
+    opened(name, access)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 << 20

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from pytest_alpine.image.store.store import Store
+    from pytest_alpine.image.access import Access
     from tests.support.images import BuiltImage
 
     Names = Callable[[], str]
@@ -36,9 +36,9 @@ BASE = layer_tar({"etc/alpine-release": "3.20.3\n", "tmp/x": "gone"})
 UPPER = layer_tar({whiteout("tmp/x"): "", "srv/app": b"\x7fELF"})
 
 
-def in_layout(folder: Path, built: BuiltImage, store: Store, platform: str = "linux/amd64") -> Image:
+def in_layout(folder: Path, built: BuiltImage, access: Access, platform: str = "linux/amd64") -> Image:
     write_oci_layout(folder, {"": [built]})
-    return Image(open_source(Reference.parse(f"oci:{folder}"), Platform.parse(platform), store), store)
+    return Image(open_source(Reference.parse(f"oci:{folder}"), Platform.parse(platform), access), access)
 
 
 def load_into(engine: DockerClient, loaded: Image, name: str | None = None) -> None:
@@ -56,10 +56,10 @@ def parts(archive: Sequence[bytes]) -> dict[str, bytes]:
 @pytest.mark.docker
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_loaded_image_keeps_id_platform_and_layers(
-    tmp_path: Path, store: Store, engine: DockerClient, names: Names, platform: str
+    tmp_path: Path, access: Access, engine: DockerClient, names: Names, platform: str
 ) -> None:
     built = image(BASE, UPPER, BASE, platform=platform, compression="zstd", config={"Cmd": ["/bin/sh"]})
-    loaded = in_layout(tmp_path / "it", built, store, platform)
+    loaded = in_layout(tmp_path / "it", built, access, platform)
     name = names()
     load_into(engine, loaded, name)
     details = engine.images.get(name).attrs
@@ -67,45 +67,45 @@ def test_a_loaded_image_keeps_id_platform_and_layers(
     assert (details["Id"], words) == (loaded.id, platform)
     assert (details["RootFS"]["Layers"], details["Config"]["Cmd"]) == (built.diff_ids, ["/bin/sh"])
 
-    back = open_image(f"docker-daemon:{name}", platform, store=store)
+    back = open_image(f"docker-daemon:{name}", platform, access=access)
     assert [entry.path for entry in back.rootfs.walk()] == [entry.path for entry in loaded.rootfs.walk()]
 
 
 @pytest.mark.docker
 @pytest.mark.official
 @pytest.mark.parametrize("tarball", [path for path in TARBALLS if path.parts[-4] == "edge"], ids=tarball_id)
-def test_official_images_on_every_platform(store: Store, engine: DockerClient, names: Names, tarball: Path) -> None:
+def test_official_images_on_every_platform(access: Access, engine: DockerClient, names: Names, tarball: Path) -> None:
     platform = BY_APK_ARCH[tarball.parent.name]
-    source = open_image(f"minirootfs:{tarball}", platform, store=store)
+    source = open_image(f"minirootfs:{tarball}", platform, access=access)
     name = names()
     load_into(engine, source, name)
     details = engine.images.get(name).attrs
     words = "/".join(filter(None, (details["Os"], details["Architecture"], details.get("Variant", ""))))
     assert (details["Id"], Platform.parse(words)) == (source.id, platform)
-    back = open_image(f"docker-daemon:{name}", platform, store=store)
+    back = open_image(f"docker-daemon:{name}", platform, access=access)
     assert list(back.rootfs.walk()) == list(source.rootfs.walk())
     assert (back.size.unpacked, back.size.rootfs) == (source.size.unpacked, source.size.rootfs)
 
 
 @pytest.mark.docker
-def test_loading_without_a_name(tmp_path: Path, store: Store, engine: DockerClient, names: Names) -> None:
-    loaded = in_layout(tmp_path / "it", image(BASE, author=names()), store)
+def test_loading_without_a_name(tmp_path: Path, access: Access, engine: DockerClient, names: Names) -> None:
+    loaded = in_layout(tmp_path / "it", image(BASE, author=names()), access)
     load_into(engine, loaded)
     assert engine.images.get(loaded.id).tags == []
     engine.images.remove(loaded.id)
 
 
-def test_the_archive_is_one_of_docker_save(tmp_path: Path, store: Store) -> None:
+def test_the_archive_is_one_of_docker_save(tmp_path: Path, access: Access) -> None:
     built = image(BASE, UPPER)
     archive = tmp_path / "it.tar"
-    archive.write_bytes(b"".join(docker_archive(in_layout(tmp_path / "it", built, store), "acme/app:1.2")))
-    read = open_image(f"docker-archive:{archive}:acme/app:1.2", "amd64", store=store)
+    archive.write_bytes(b"".join(docker_archive(in_layout(tmp_path / "it", built, access), "acme/app:1.2")))
+    read = open_image(f"docker-archive:{archive}:acme/app:1.2", "amd64", access=access)
     assert (read.id, [layer.diff_id for layer in read.stored_layers]) == (built.config.digest, built.diff_ids)
 
 
-def test_the_archive_holds_each_layer_once(tmp_path: Path, store: Store) -> None:
+def test_the_archive_holds_each_layer_once(tmp_path: Path, access: Access) -> None:
     built = image(BASE, UPPER, BASE)
-    found = parts(list(docker_archive(in_layout(tmp_path / "it", built, store), "acme/app:1.2")))
+    found = parts(list(docker_archive(in_layout(tmp_path / "it", built, access), "acme/app:1.2")))
     layers = [f"{diff_id[7:]}/layer.tar" for diff_id in built.diff_ids]
     assert found == {
         f"{built.config.digest[7:]}.json": built.config.data,
@@ -118,24 +118,24 @@ def test_the_archive_holds_each_layer_once(tmp_path: Path, store: Store) -> None
     ]
 
 
-def test_the_archive_comes_in_small_pieces(tmp_path: Path, store: Store) -> None:
-    loaded = in_layout(tmp_path / "it", image(layer_tar({"large": bytes(5 << 20)})), store)
+def test_the_archive_comes_in_small_pieces(tmp_path: Path, access: Access) -> None:
+    loaded = in_layout(tmp_path / "it", image(layer_tar({"large": bytes(5 << 20)})), access)
     pieces = list(docker_archive(loaded))
     assert max(map(len, pieces)) == 1 << 20
     assert len(b"".join(pieces)) % 512 == 0
 
 
-def test_layers_that_the_configuration_does_not_name(tmp_path: Path, store: Store) -> None:
-    loaded = in_layout(tmp_path / "it", image(BASE), store)
-    other = in_layout(tmp_path / "other", image(UPPER), store)
+def test_layers_that_the_configuration_does_not_name(tmp_path: Path, access: Access) -> None:
+    loaded = in_layout(tmp_path / "it", image(BASE), access)
+    other = in_layout(tmp_path / "other", image(UPPER), access)
     loaded.__dict__["stored_layers"] = other.stored_layers
     with pytest.raises(DigestMismatch, match="layer 0: the diff ID is sha256:"):
         list(docker_archive(loaded))
 
 
 @pytest.mark.parametrize("cut", [True, False], ids=["cut", "gone"])
-def test_a_store_that_loses_a_layer_meanwhile(tmp_path: Path, store: Store, cut: bool) -> None:
-    loaded = in_layout(tmp_path / "it", image(BASE), store)
+def test_a_store_that_loses_a_layer_meanwhile(tmp_path: Path, access: Access, cut: bool) -> None:
+    loaded = in_layout(tmp_path / "it", image(BASE), access)
     tar = loaded.stored_layers[0].tar
     pieces = docker_archive(loaded)
     next(pieces)

@@ -14,7 +14,7 @@ from tests.support.small_mirror import serving_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_alpine.image.store.store import Store
+    from pytest_alpine.image.access import Access
 
 pytestmark = pytest.mark.official
 
@@ -30,26 +30,26 @@ VERSIONS = {
 
 
 @pytest.mark.parametrize("tag", VERSIONS)
-def test_tags_of_the_mirror(store: Store, tag: str) -> None:
-    assert open_image(f"minirootfs:{MIRROR}:{tag}", "s390x", store=store).release.version == VERSIONS[tag]
+def test_tags_of_the_mirror(access: Access, tag: str) -> None:
+    assert open_image(f"minirootfs:{MIRROR}:{tag}", "s390x", access=access).release.version == VERSIONS[tag]
 
 
 @pytest.mark.parametrize(("tag", "missing"), [("edge", ""), ("3.20", "loong64"), ("3.19", "loong64 riscv64")])
-def test_platforms_of_the_mirror(store: Store, tag: str, missing: str) -> None:
+def test_platforms_of_the_mirror(access: Access, tag: str, missing: str) -> None:
     expected = {platform for platform in PLATFORMS if platform.slug not in missing.split()}
-    assert set(published_platforms(f"minirootfs:{MIRROR}:{tag}", store=store)) == expected
+    assert set(published_platforms(f"minirootfs:{MIRROR}:{tag}", access=access)) == expected
 
 
 @pytest.mark.parametrize("tarball", TARBALLS, ids=tarball_id)
-def test_every_tarball_tells_its_platform(store: Store, tarball: Path) -> None:
-    image = open_image(f"minirootfs:{tarball}", BY_APK_ARCH[tarball.parent.name], store=store)
+def test_every_tarball_tells_its_platform(access: Access, tarball: Path) -> None:
+    image = open_image(f"minirootfs:{tarball}", BY_APK_ARCH[tarball.parent.name], access=access)
     assert image.size.compressed == tarball.stat().st_size
     assert image.config.platform == image.platform
     assert len(image.packages) >= 14
 
 
-def test_mirror_behind_http(store: Store) -> None:
+def test_mirror_behind_http(access: Access) -> None:
     with serving_files(MIRROR) as server:
-        image = open_image(f"minirootfs:{server.url}:3.20", "arm/v7", store=store)
-        assert image.id == open_image(f"minirootfs:{MIRROR}:3.20", "arm/v7", store=store).id
+        image = open_image(f"minirootfs:{server.url}:3.20", "arm/v7", access=access)
+        assert image.id == open_image(f"minirootfs:{MIRROR}:3.20", "arm/v7", access=access).id
         assert server.asked(".tar.gz") == 1

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_alpine import Image, assert_installed, assert_musl, assert_shell, open_image
 from pytest_alpine.errors import DatabaseError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.testbed import BedError, Testbed, busybox_rootfs, debian_rootfs
 
@@ -17,25 +18,25 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"))
+def access(tmp_path_factory: pytest.TempPathFactory) -> Access:
+    return Access(Store(tmp_path_factory.mktemp("store")))
 
 
-def made(make: Callable[[Testbed], Path], bed: Testbed, store: Store) -> Image:
+def made(make: Callable[[Testbed], Path], bed: Testbed, access: Access) -> Image:
     try:
-        return open_image(f"minirootfs:{make(bed)}", "amd64", store=store)
+        return open_image(f"minirootfs:{make(bed)}", "amd64", access=access)
     except BedError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
-def debian(bed: Testbed, store: Store) -> Image:
-    return made(debian_rootfs, bed, store)
+def debian(bed: Testbed, access: Access) -> Image:
+    return made(debian_rootfs, bed, access)
 
 
 @pytest.fixture(scope="module")
-def busybox(bed: Testbed, store: Store) -> Image:
-    return made(busybox_rootfs, bed, store)
+def busybox(bed: Testbed, access: Access) -> Image:
+    return made(busybox_rootfs, bed, access)
 
 
 def test_glibc_is_named(debian: Image) -> None:

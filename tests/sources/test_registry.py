@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import ImageError, ImageNotFound, PlatformNotFound
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.image import Image
 from pytest_alpine.image.minirootfs import source as minirootfs
 from pytest_alpine.image.open import open_image, published_platforms
 from pytest_alpine.image.registry import source as registry
-from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from pytest_alpine.reference import Reference
 from tests.support.mirror import ROOT
@@ -46,13 +46,13 @@ def secure(bed: Testbed) -> SecureRegistry:
 
 @pytest.mark.official
 @pytest.mark.parametrize("repository", REPOSITORIES)
-def test_every_platform_is_that_of_the_mirror(bed: Testbed, host: str, store: Store, repository: str) -> None:
+def test_every_platform_is_that_of_the_mirror(bed: Testbed, host: str, access: Access, repository: str) -> None:
     reference = f"registry:{host}/{repository}:3.20"
     mirrored = f"minirootfs:{bed.mirror}:3.20"
-    platforms = published_platforms(reference, store=store)
-    assert set(platforms) == set(published_platforms(mirrored, store=store))
+    platforms = published_platforms(reference, access=access)
+    assert set(platforms) == set(published_platforms(mirrored, access=access))
     for platform in platforms:
-        pulled, original = (open_image(name, platform, store=store) for name in (reference, mirrored))
+        pulled, original = (open_image(name, platform, access=access) for name in (reference, mirrored))
         assert pulled.config.platform == platform
         assert pulled.release.version == "3.20.3"
         assert {p.name: p.version for p in pulled.packages.values()} == {
@@ -64,37 +64,37 @@ def test_every_platform_is_that_of_the_mirror(bed: Testbed, host: str, store: St
 
 
 @pytest.mark.official
-def test_edge_has_a_platform_more(host: str, store: Store) -> None:
-    assert set(published_platforms(f"registry:{host}/alpine:edge", store=store)) == set(PLATFORMS)
-    assert open_image(f"registry:{host}/alpine:edge", "loong64", store=store).release.is_edge
+def test_edge_has_a_platform_more(host: str, access: Access) -> None:
+    assert set(published_platforms(f"registry:{host}/alpine:edge", access=access)) == set(PLATFORMS)
+    assert open_image(f"registry:{host}/alpine:edge", "loong64", access=access).release.is_edge
 
 
 @pytest.mark.official
-def test_unpublished_platform(host: str, store: Store) -> None:
+def test_unpublished_platform(host: str, access: Access) -> None:
     with pytest.raises(PlatformNotFound) as caught:
-        open_image(f"registry:{host}/alpine:3.19", "riscv64", store=store)
+        open_image(f"registry:{host}/alpine:3.19", "riscv64", access=access)
     message = str(caught.value)
     assert message.startswith(f"registry:{host}/alpine:3.19 is not published for linux/riscv64 (published: ")
     assert message.count("linux/") == 1 + 7
 
 
-def test_unknown_tag_and_repository(host: str, store: Store) -> None:
+def test_unknown_tag_and_repository(host: str, access: Access) -> None:
     with pytest.raises(ImageNotFound, match=rf"registry {host} has no tag '3\.21' of 'alpine' \(nearest: 3\.2"):
-        published_platforms(f"registry:{host}/alpine:3.21", store=store)
+        published_platforms(f"registry:{host}/alpine:3.21", access=access)
     with pytest.raises(ImageNotFound, match=f"registry {host} has no repository 'nothing/here'|has no tag 'latest'"):
-        published_platforms(f"registry:{host}/nothing/here", store=store)
+        published_platforms(f"registry:{host}/nothing/here", access=access)
 
 
 @pytest.mark.parametrize("trusted", ["certs.d", "environment"])
 def test_secure_registry(
-    secure: SecureRegistry, tmp_path: Path, trusted: str, monkeypatch: pytest.MonkeyPatch, store: Store
+    secure: SecureRegistry, tmp_path: Path, trusted: str, monkeypatch: pytest.MonkeyPatch, access: Access
 ) -> None:
     reference = f"registry:{secure.host}/alpine:latest"
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     with pytest.raises(ImageError, match="the certificate is not trusted"):
-        published_platforms(reference, store=store)
+        published_platforms(reference, access=access)
     if trusted == "environment":
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.ca))
     else:
@@ -102,10 +102,10 @@ def test_secure_registry(
         folder.mkdir(parents=True)
         (folder / "ca.crt").write_bytes(secure.ca.read_bytes())
     with pytest.raises(ImageError, match=f"log in with `docker login {secure.host}`"):
-        published_platforms(reference, store=Store(store.root))
+        published_platforms(reference, access=Access(access.store))
     auth = base64.b64encode(f"{secure.username}:{secure.password}".encode()).decode()
     (tmp_path / "config.json").write_text(json.dumps({"auths": {secure.host: {"auth": auth}}}))
-    image = open_image(reference, "arm64", store=Store(store.root))
+    image = open_image(reference, "arm64", access=Access(access.store))
     assert image.rootfs.exists("/bin/sh")
 
 
@@ -113,16 +113,17 @@ READER = """
 import sys
 from pathlib import Path
 from pytest_alpine.image.open import open_image, published_platforms
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
-store = Store(Path(sys.argv[1]), progress=lambda text: print(text, file=sys.stderr))
-for platform in published_platforms(sys.argv[2], store=store):
-    image = open_image(sys.argv[2], platform, store=store)
+access = Access(Store(Path(sys.argv[1])), progress=lambda text: print(text, file=sys.stderr))
+for platform in published_platforms(sys.argv[2], access=access):
+    image = open_image(sys.argv[2], platform, access=access)
     print(image.platform, image.id, len(image.packages), image.size.rootfs)
 """
 
 
-def test_processes_on_one_cold_store_agree(host: str, store: Store) -> None:
-    argv = [sys.executable, "-c", READER, str(store.root), f"registry:{host}/alpine:3.20"]
+def test_processes_on_one_cold_store_agree(host: str, access: Access) -> None:
+    argv = [sys.executable, "-c", READER, str(access.store.root), f"registry:{host}/alpine:3.20"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     readers = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
     outputs = [process.communicate(timeout=120) for process in readers]
@@ -137,23 +138,23 @@ def is_end(line: str) -> bool:
     return line.startswith("pulling ") and amounts[0] == amounts[1] != "0.0"
 
 
-def test_warm_store_needs_no_registry(host: str, store: Store) -> None:
+def test_warm_store_needs_no_registry(host: str, access: Access) -> None:
     reference = Reference.parse(f"registry:{host}/alpine:latest")
-    platform = registry.published(reference, store)[0]
-    first = Image(registry.open_source(reference, platform, store), store)
+    platform = registry.published(reference, access)[0]
+    first = Image(registry.open_source(reference, platform, access), access)
     assert first.size.compressed
-    offline = Store(store.root, pull="never")
+    offline = Access(access.store, pull="never")
     assert Image(registry.open_source(reference, platform, offline), offline).size == first.size
 
 
 @pytest.mark.official
-def test_images_of_registry_and_mirror_hold_the_same_programs(bed: Testbed, host: str, store: Store) -> None:
+def test_images_of_registry_and_mirror_hold_the_same_programs(bed: Testbed, host: str, access: Access) -> None:
     """The layers are the tarballs themselves: what is known of one is known of the other."""
     reference = Reference.parse(f"registry:{host}/alpine:3.20")
-    platform = registry.published(reference, store)[0]
-    (layer,) = registry.open_source(reference, platform, store).layers()
-    store.layer(layer)
+    platform = registry.published(reference, access)[0]
+    (layer,) = registry.open_source(reference, platform, access).layers()
+    access.store.layer(layer)
     mirrored = Reference.parse(f"minirootfs:{bed.mirror}:3.20")
-    (same,) = minirootfs.open_source(mirrored, platform, store).layers()
+    (same,) = minirootfs.open_source(mirrored, platform, access).layers()
     assert layer.size == same.size
-    assert store.layer(layer).tar.samefile(store.layer(same).tar)
+    assert access.store.layer(layer).tar.samefile(access.store.layer(same).tar)

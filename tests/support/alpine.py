@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pytest_alpine import Image, open_image
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.images import Directory, File, Node, Symlink, image, layer_tar, write_oci_layout
 
@@ -78,4 +79,4 @@ def built(
     """Return an image of *layers*, base first; *folder* keeps it under *name*, *fields* are of its configuration."""
     tars = [layer_tar(layer) for layer in layers]
     write_oci_layout(folder / name, {"1": [image(*tars, config=config, platform=platform, **fields)]})
-    return open_image(f"oci:{folder}/{name}:1", platform, store=Store(folder / "store"))
+    return open_image(f"oci:{folder}/{name}:1", platform, access=Access(Store(folder / "store")))

@@ -60,6 +60,8 @@ class RegistryServer:
     blobs: dict[str, Blob] = field(default_factory=dict)
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     """Digests by repository and tag."""
+    moves: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Digests that tags lead to from their second request on."""
     faults: list[Fault] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     """Method and path of every request."""
@@ -216,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(307, b"", {"Location": f"{server.blobs_at}/elsewhere/{what}"})
         elif blob := server.blobs.get(server.tags.get((name, what), what)):
             self._blob(blob, fault)
+            if (name, what) in server.moves:
+                server.tags[name, what] = server.moves.pop((name, what))
         else:
             self._error(404, "MANIFEST_UNKNOWN", "manifest unknown")
 

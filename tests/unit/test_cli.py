@@ -15,9 +15,18 @@ import pytest_alpine
 from pytest_alpine.cli import main
 from tests.support.alpine import DATABASE, GOOD, built
 from tests.support.images import image, layer_tar, write_oci_layout
+from tests.support.registry_server import RegistryServer, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+BUILDS = [
+    [
+        image(layer_tar(GOOD | {"build": build}), platform=platform)
+        for platform in ("linux/amd64", "linux/arm64/v8", "linux/s390x")
+    ]
+    for build in ("first", "second")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +165,34 @@ def test_compare_where_a_platform_is_gone(capsys: pytest.CaptureFixture[str]) ->
         out = told(capsys, "compare", *images, "--platform=all", code=1)
         assert out.count(" -> oci:") == 1
         assert "\noci:good:1 is not published for linux/arm64\n" in out
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+@pytest.mark.parametrize(
+    "command",
+    [("facts", "1"), ("check", "1"), ("sizes", "1"), ("compare", "1", "2"), ("compare", "1", "1")],
+    ids=["facts", "check", "sizes", "compare", "compare-with-itself"],
+)
+def test_a_command_looks_a_tag_up_once(
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...], warm: bool
+) -> None:
+    tags = {("acme/app", tag) for tag in command[1:]}
+    with serving(RegistryServer(login="bearer")) as server:
+        first, second = (server.push("acme/app", f"build-{number}", build) for number, build in enumerate(BUILDS))
+        server.tags |= dict.fromkeys(tags, first)
+        arguments = (command[0], "--platform=all", *(f"registry:{server.host}/acme/app:{tag}" for tag in command[1:]))
+        if warm:
+            main(arguments)
+            capsys.readouterr()
+            server.log.clear()
+        server.moves = dict.fromkeys(tags, second)
+        assert main(arguments) in {0, 1}
+    out = capsys.readouterr().out
+    shown = [[built.manifest.digest[:19] in out for built in build] for build in BUILDS]
+    assert shown == [[True, True, True], [False, False, False]]
+    assert server.asked("/token") == 1
+    # One request more than there are tags: the answer to the first one says which token it takes.
+    assert sum(server.asked(f"/manifests/{tag}") for _, tag in tags) == len(tags) + 1
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,13 @@ def unpacked(image: Image) -> Path:
         ImageError: the image cannot be read.
         StoreError: the store cannot be written.
     """
-    chain = chain_id([image.store.diff_id(layer) for layer in image.layers])
+    chain = chain_id([image.store.diff_id(layer, image.access.progress) for layer in image.layers])
     root = image.store.root / "roots" / f"{_FORMAT}-{os.geteuid()}" / chain.replace(":", "-")
     if not root.is_dir():
         what = f"{image.reference} {image.platform}"
-        with image.store.lock(f"unpack {root}", waiting=f"waiting for another process that unpacks {what}"):
+        with image.access.lock(f"unpack {root}", waiting=f"waiting for another process that unpacks {what}"):
             if not root.is_dir():
-                image.store.progress(f"unpacking {what}")
+                image.access.progress(f"unpacking {what}")
                 with store_errors(root):
                     _unpack(image, root)
     return root

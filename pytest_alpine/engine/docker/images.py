@@ -55,7 +55,7 @@ class DockerImages:
         held = self._find(image)
         if held is None:
             what = f"{image.reference} {image.platform}"
-            with image.store.lock(
+            with image.access.lock(
                 f"load {image.id} into {self._engine_id}",
                 waiting=f"waiting for another process that loads {what} into the engine",
             ):
@@ -81,7 +81,7 @@ class DockerImages:
         return None
 
     def _load(self, image: Image, what: str) -> HeldImage:
-        image.store.progress(f"loading {what} into the engine")
+        image.access.progress(f"loading {what} into the engine")
         name = _name(image)
         with docker_errors(f"cannot load {what} into the engine"):
             lines = self._client.api.load_image(docker_archive(image, name))  # type: ignore[no-untyped-call]  # the SDK's

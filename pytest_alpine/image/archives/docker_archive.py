@@ -33,7 +33,7 @@ from pytest_alpine.image.spec.documents import check_digest, digest_of, field, p
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.image.store.store import Store
+    from pytest_alpine.image.access import Access
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
@@ -79,21 +79,21 @@ class ArchivedImage:
         ]
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
     """Return the platforms of the image that *reference* names.
 
     Raises:
         ImageNotFound: there is no such file or tag, or no tag is given and there are several images.
         MalformedImage: the file is no image archive.
     """
-    files = _open(reference, store)
+    files = _open(reference, access)
     rows = _chosen(files, reference)
     if layout_names(files, reference):
         return layout_platforms(files, reference)
     return tuple(_images(files, reference, rows))
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     """Return the image that *reference* names, for *platform*.
 
     Raises:
@@ -101,7 +101,7 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
         PlatformNotFound: the archive does not hold it for *platform*.
         MalformedImage: the file is no image archive.
     """
-    files = _open(reference, store)
+    files = _open(reference, access)
     rows = _chosen(files, reference)
     if layout_names(files, reference):
         return layout_source(files, reference, platform)
@@ -111,8 +111,8 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
     return images[platform]
 
 
-def _open(reference: Reference, store: Store) -> Files:
-    return Archive(Path(reference.name), str(replace(reference, tag=None)), store.root / "incoming")
+def _open(reference: Reference, access: Access) -> Files:
+    return Archive(Path(reference.name), str(replace(reference, tag=None)), access.store.root / "incoming")
 
 
 def _chosen(files: Files, reference: Reference) -> Sequence[_Row]:

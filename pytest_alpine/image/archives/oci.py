@@ -14,23 +14,23 @@ from pytest_alpine.image.archives.files import Archive, Files, Folder
 from pytest_alpine.image.archives.layout import layout_platforms, layout_source
 
 if TYPE_CHECKING:
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.source import ImageSource
-    from pytest_alpine.image.store.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
     """Return the platforms of the image that *reference* names.
 
     Raises:
         ImageNotFound: there is no such folder, file or tag.
         MalformedImage: the layout breaks its specification.
     """
-    return layout_platforms(_files(reference, store), reference)
+    return layout_platforms(_files(reference, access), reference)
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     """Return the image that *reference* names, for *platform*.
 
     Raises:
@@ -38,15 +38,15 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
         PlatformNotFound: the layout does not hold it for *platform*.
         MalformedImage: the layout breaks its specification.
     """
-    return layout_source(_files(reference, store), reference, platform)
+    return layout_source(_files(reference, access), reference, platform)
 
 
-def _files(reference: Reference, store: Store) -> Files:
+def _files(reference: Reference, access: Access) -> Files:
     where, path = str(replace(reference, tag=None)), Path(reference.name)
     if reference.transport == "oci-archive":
         if path.is_dir():
             raise MalformedImage(f"{where}: a folder (for a folder, write oci:{reference.name})")
-        return Archive(path, where, store.root / "incoming")
+        return Archive(path, where, access.store.root / "incoming")
     if path.is_dir():
         return Folder(path, where)
     if path.exists():

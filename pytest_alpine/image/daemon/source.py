@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.blobs.layer import ByteStream
     from pytest_alpine.image.source import ImageSource
     from pytest_alpine.image.store.store import Store
@@ -57,7 +58,7 @@ class _NotSavedError(MalformedImage):
     """The local store lacks something of the image."""
 
 
-def published(reference: Reference, store: Store, connect: Connect = connect) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access, connect: Connect = connect) -> tuple[Platform, ...]:
     """Return the platforms for which the engine holds *reference*.
 
     Raises:
@@ -68,12 +69,14 @@ def published(reference: Reference, store: Store, connect: Connect = connect) ->
         held = inspect(client, reference, connect)
         if held.classic and held.platform is not None:
             return (held.platform,)
-        if store.document(held.id) is None:
-            _save(client, held, store)
-    return (_config_platform(held, store),) if held.classic else tuple(_manifests(held, store))
+        if access.store.document(held.id) is None:
+            _save(client, held, access)
+    if held.classic:
+        return (_config_platform(held, access.store),)
+    return tuple(_manifests(held, access.store))
 
 
-def open_source(reference: Reference, platform: Platform, store: Store, connect: Connect = connect) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access, connect: Connect = connect) -> ImageSource:
     """Return the image *reference* for *platform*; what the store lacks of it is copied from the engine at once.
 
     Raises:
@@ -87,10 +90,10 @@ def open_source(reference: Reference, platform: Platform, store: Store, connect:
         if held.classic:
             _check_classic(held, platform)
         try:
-            return _from_store(held, platform, store)
+            return _from_store(held, platform, access.store)
         except _NotSavedError:
-            with store.lock(held.id, waiting=f"waiting for another process that copies {reference}"):
-                return _from_engine(client, held, platform, store)
+            with access.lock(held.id, waiting=f"waiting for another process that copies {reference}"):
+                return _from_engine(client, held, platform, access)
 
 
 def _check_classic(held: Held, platform: Platform) -> None:
@@ -100,14 +103,14 @@ def _check_classic(held: Held, platform: Platform) -> None:
         raise MalformedImage(f"{held.reference} ({platform}) has no layers (expected at least one)")
 
 
-def _from_engine(client: DockerClient, held: Held, platform: Platform, store: Store) -> ImageSource:
+def _from_engine(client: DockerClient, held: Held, platform: Platform, access: Access) -> ImageSource:
     try:
-        return _from_store(held, platform, store)  # another process may have copied it meanwhile
+        return _from_store(held, platform, access.store)  # another process may have copied it meanwhile
     except _NotSavedError:
-        _save(client, held, store)
-    if not held.classic and platform not in (there := _manifests(held, store)):
+        _save(client, held, access)
+    if not held.classic and platform not in (there := _manifests(held, access.store)):
         raise PlatformNotFound(other_platform(held, platform, tuple(there)))
-    return _from_store(held, platform, store)
+    return _from_store(held, platform, access.store)
 
 
 def _from_store(held: Held, platform: Platform, store: Store) -> ImageSource:
@@ -177,11 +180,11 @@ def _document(held: Held, digest: str, store: Store) -> bytes:
     return data
 
 
-def _save(client: DockerClient, held: Held, store: Store) -> None:
-    store.progress(f"copying {held.reference} from the Docker engine")
+def _save(client: DockerClient, held: Held, access: Access) -> None:
+    access.progress(f"copying {held.reference} from the Docker engine")
     with closing(SaveStream(client, held)) as stream:
         try:
-            keep_saved(stream, store, f"{held.reference}, as saved by the engine")
+            keep_saved(stream, access.store, f"{held.reference}, as saved by the engine")
         except MalformedImage as error:
             if stream.is_empty:
                 raise EngineUnavailable(f"cannot save {held.reference}: the engine gave nothing; {STILL_UP}") from error

@@ -138,14 +138,14 @@ def _kept_entry(text: str, where: str, store: Store) -> dict[str, Any] | None:
     # Loading the YAML library takes longer than finding all images of a suite.
     name = f"{FLAVOR} in {digest_of(text.encode())}"
     with suppress(ValueError):  # it was damaged
-        known = json.loads(store.recall(name) or "")
+        known = json.loads(store.cached(name) or "")
         if isinstance(known, dict):
             return known
     entry = _entry(text, where)
     # Others are wrong, and may be larger than they look: see _shown.
     if entry is not None and all(isinstance(value, str) for value in entry.values()):
         with suppress(StoreError):  # it can be read again at any time
-            store.remember(name, json.dumps(entry))
+            store.cache(name, json.dumps(entry))
     return entry
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import ImageNotFound, PlatformNotFound
+from pytest_alpine.image.access import Access, not_pulled
 from pytest_alpine.image.blobs.layer import Layer
 from pytest_alpine.image.minirootfs.mirror import FolderMirror, Mirror
 from pytest_alpine.image.minirootfs.releases import (
@@ -25,13 +26,11 @@ from pytest_alpine.image.minirootfs.releases import (
     versions_there,
 )
 from pytest_alpine.image.source import ImageSource, not_published
-from pytest_alpine.image.store.store import not_pulled
 from pytest_alpine.platforms import PLATFORMS, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_alpine.image.store.store import Store
     from pytest_alpine.reference import Reference
 
 _SUFFIXES: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.zstd")
@@ -47,7 +46,7 @@ class RootfsSource:
     reference: Reference
     platform: Platform
     layer: Layer
-    store: Store
+    access: Access
 
     @property
     def digest(self) -> None:
@@ -56,14 +55,14 @@ class RootfsSource:
 
     def raw_config(self) -> bytes:
         """Return the configuration, the same bytes for the same layer and platform."""
-        return synthesised_config(self.platform, self.store.diff_id(self.layer))
+        return synthesised_config(self.platform, self.access.store.diff_id(self.layer, self.access.progress))
 
     def layers(self) -> Sequence[Layer]:
         """Return the one layer."""
         return [self.layer]
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
     """Return the platforms that *reference* exists for; of a mirror in a folder, only folders are read.
 
     Raises:
@@ -73,12 +72,12 @@ def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
     if _is_tarball(reference):
         from pytest_alpine.image.minirootfs.tarball import tarball_platform
 
-        return (tarball_platform(reference, store),)
-    mirror = _mirror(reference, store)
-    return _published(mirror, reference, _release(mirror, reference, store), store)
+        return (tarball_platform(reference, access),)
+    mirror = _mirror(reference, access)
+    return _published(mirror, reference, _release(mirror, reference, access), access)
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     """Return the image *reference* for *platform*.
 
     Raises:
@@ -89,13 +88,13 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
     if _is_tarball(reference):
         from pytest_alpine.image.minirootfs.tarball import tarball_layer, tarball_platform
 
-        found = tarball_platform(reference, store)
+        found = tarball_platform(reference, access)
         if found != platform:
             raise PlatformNotFound(not_published(reference, platform, (found,)))
-        layer = tarball_layer(reference, store)
+        layer = tarball_layer(reference, access)
     else:
-        layer = _mirrored_layer(reference, platform, store)
-    return RootfsSource(reference=reference, platform=platform, layer=layer, store=store)
+        layer = _mirrored_layer(reference, platform, access)
+    return RootfsSource(reference=reference, platform=platform, layer=layer, access=access)
 
 
 def synthesised_config(platform: Platform, diff_id: str) -> bytes:
@@ -120,30 +119,30 @@ def _is_tarball(reference: Reference) -> bool:
     return Path(reference.name).is_file()
 
 
-def _mirror(reference: Reference, store: Store) -> Mirror:
+def _mirror(reference: Reference, access: Access) -> Mirror:
     if "://" in reference.name:
         from pytest_alpine.image.minirootfs.web_mirror import WebMirror
 
-        return WebMirror(base=reference.name.rstrip("/"), store=store)
+        return WebMirror(base=reference.name.rstrip("/"), access=access)
     root = Path(reference.name)
     if not root.is_dir():
         raise ImageNotFound(f"{reference}: no such file or folder: {reference.name!r}")
     return FolderMirror(root=root)
 
 
-def _release(mirror: Mirror, reference: Reference, store: Store) -> Release:
+def _release(mirror: Mirror, reference: Reference, access: Access) -> Release:
     release = find_release(mirror, reference.tag)
     if release is None:
-        raise _unknown_tag(mirror, reference, store)
+        raise _unknown_tag(mirror, reference, access)
     return release
 
 
-def _mirrored_layer(reference: Reference, platform: Platform, store: Store) -> Layer:
-    mirror = _mirror(reference, store)
-    release = _release(mirror, reference, store)
-    tarball = find_tarball(mirror, release, platform.apk_arch, store) if platform in PLATFORMS else None
+def _mirrored_layer(reference: Reference, platform: Platform, access: Access) -> Layer:
+    mirror = _mirror(reference, access)
+    release = _release(mirror, reference, access)
+    tarball = find_tarball(mirror, release, platform.apk_arch, access.store) if platform in PLATFORMS else None
     if tarball is None:
-        raise _no_tarball(mirror, reference, release, platform, store)
+        raise _no_tarball(mirror, reference, release, platform, access)
     where = f"{reference} {platform}, {tarball.name}"
     return Layer(
         open=partial(mirror.open, tarball.path, size=tarball.size, what=where),
@@ -153,39 +152,39 @@ def _mirrored_layer(reference: Reference, platform: Platform, store: Store) -> L
     )
 
 
-def _published(mirror: Mirror, reference: Reference, release: Release, store: Store) -> tuple[Platform, ...]:
+def _published(mirror: Mirror, reference: Reference, release: Release, access: Access) -> tuple[Platform, ...]:
     listed = mirror.names(f"{release.branch}/releases") or []
     # A server that lists no folders is asked for each.
     candidates = [platform for platform in PLATFORMS if platform.apk_arch in listed] or PLATFORMS
-    found = tuple(platform for platform in candidates if _has(mirror, release, platform.apk_arch, store))
+    found = tuple(platform for platform in candidates if _has(mirror, release, platform.apk_arch, access))
     if not found:
-        raise _unknown_tag(mirror, reference, store, release)
+        raise _unknown_tag(mirror, reference, access, release)
     return found
 
 
-def _has(mirror: Mirror, release: Release, arch: str, store: Store) -> bool:
+def _has(mirror: Mirror, release: Release, arch: str, access: Access) -> bool:
     names = mirror.names(f"{release.branch}/releases/{arch}")
     if not names:
-        return find_tarball(mirror, release, arch, store) is not None
+        return find_tarball(mirror, release, arch, access.store) is not None
     if release.version is not None:
         return f"{FLAVOR}-{release.version}-{arch}.tar.gz" in names
     return RELEASE_FILE in names and any(name.startswith(f"{FLAVOR}-") for name in names)
 
 
 def _no_tarball(
-    mirror: Mirror, reference: Reference, release: Release, platform: Platform, store: Store
+    mirror: Mirror, reference: Reference, release: Release, platform: Platform, access: Access
 ) -> ImageNotFound | PlatformNotFound:
-    there = _published(mirror, reference, release, store)
+    there = _published(mirror, reference, release, access)
     if platform not in there:
         return PlatformNotFound(not_published(reference, platform, there))
-    if store.pull == "never" and "://" in reference.name:
+    if access.pull == "never" and "://" in reference.name:
         return not_pulled(f"{reference} {platform}")
     file = mirror.where(f"{release.branch}/releases/{platform.apk_arch}/{RELEASE_FILE}")
     return ImageNotFound(f"{reference} {platform}: {file} names no {FLAVOR}")
 
 
-def _unknown_tag(mirror: Mirror, reference: Reference, store: Store, release: Release | None = None) -> ImageNotFound:
-    if store.pull == "never" and "://" in reference.name:
+def _unknown_tag(mirror: Mirror, reference: Reference, access: Access, release: Release | None = None) -> ImageNotFound:
+    if access.pull == "never" and "://" in reference.name:
         return not_pulled(str(reference))
     versions = versions_there(mirror, release.branch) if release is not None and release.version is not None else []
     there = ", ".join(versions or tags_there(mirror)) or "nothing that a mirror holds"

@@ -15,19 +15,20 @@ from pytest_alpine.image.minirootfs.releases import LATEST, read_sha512
 from pytest_alpine.rootfs.layers import LayeredRootFS, flatten
 
 if TYPE_CHECKING:
+    from pytest_alpine.image.access import Access
     from pytest_alpine.image.store.store import Store
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
 
-def tarball_layer(reference: Reference, store: Store) -> Layer:
+def tarball_layer(reference: Reference, access: Access) -> Layer:
     """Return the layer in the tarball that *reference* names; a ``.sha512`` beside it is its digest.
 
     Raises:
         ImageNotFound: there is no such file.
         ImageError: it cannot be read, or is no tarball.
     """
-    mirror, name = _place(reference, store)
+    mirror, name = _place(reference, access)
     sha512, size = read_sha512(mirror, name), mirror.size(name)
     layer = Layer(
         open=partial(mirror.open, name, size=size, what=str(reference)),
@@ -35,17 +36,17 @@ def tarball_layer(reference: Reference, store: Store) -> Layer:
         digest=f"sha512:{sha512}" if sha512 else None,
         size=size,
     )
-    return layer if sha512 else _identified(layer, mirror.stamp(name), store)
+    return layer if sha512 else _identified(layer, mirror.stamp(name), access.store)
 
 
-def tarball_platform(reference: Reference, store: Store) -> Platform:
+def tarball_platform(reference: Reference, access: Access) -> Platform:
     """Return the platform of the tarball that *reference* names.
 
     Raises:
         ImageNotFound: there is no such file, or it holds another release than the tag says.
         ImageError: it cannot be read, or nothing in it tells its platform.
     """
-    stored = store.layer(tarball_layer(reference, store))
+    stored = access.store.layer(tarball_layer(reference, access), access.progress)
     rootfs = LayeredRootFS(flatten([stored.changeset]), [stored.tar])
     platform = userland_platform(rootfs)
     if platform is None:
@@ -54,12 +55,12 @@ def tarball_platform(reference: Reference, store: Store) -> Platform:
     return platform
 
 
-def _place(reference: Reference, store: Store) -> tuple[Mirror, str]:
+def _place(reference: Reference, access: Access) -> tuple[Mirror, str]:
     if "://" in reference.name:
         from pytest_alpine.image.minirootfs.web_mirror import WebMirror
 
         base, _, name = reference.name.rpartition("/")
-        return WebMirror(base=base, store=store), name
+        return WebMirror(base=base, access=access), name
     path = Path(reference.name)
     return FolderMirror(root=path.parent), path.name
 
@@ -68,11 +69,11 @@ def _identified(layer: Layer, stamp: str | None, store: Store) -> Layer:
     """Return *layer* with the diff ID that it had when its file was last read, or else read it now."""
     name = f"tarball:{layer.where}:{stamp}"
     with store.lock(name):
-        diff_id = store.recall(name) if stamp else None
+        diff_id = store.cached(name) if stamp else None
         if diff_id is None or not store.has(diff_id):
             diff_id = store.add_layer(layer).diff_id
             if stamp:
-                store.remember(name, diff_id)
+                store.cache(name, diff_id)
     return Layer(open=layer.open, where=layer.where, diff_id=diff_id, size=layer.size)
 
 

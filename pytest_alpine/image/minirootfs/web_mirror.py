@@ -1,4 +1,4 @@
-"""The files of an Alpine mirror behind HTTP; what is read from the network is remembered."""
+"""The files of an Alpine mirror behind HTTP; the store caches what is read from the network."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from pytest_alpine.errors import ImageError, ImageNotFound
+from pytest_alpine.image.access import Access, not_pulled
 from pytest_alpine.image.http.client import Advice, Body, Unreachable, Web, shown
 from pytest_alpine.image.http.download import Download
 from pytest_alpine.image.minirootfs.mirror import TEXT_LIMIT, Mirror
-from pytest_alpine.image.store.store import not_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_alpine.image.blobs.layer import ByteStream
-    from pytest_alpine.image.store.store import Store
 
 _KEPT_HEADERS: Final = ("ETag", "Last-Modified", "Content-Length")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
@@ -37,7 +36,7 @@ class WebMirror:
 
     base: str
     """The URL of its top, without a slash at the end."""
-    store: Store
+    access: Access
 
     def where(self, path: str) -> str:
         """Return the file's URL."""
@@ -66,7 +65,7 @@ class WebMirror:
     @contextmanager
     def open(self, path: str, *, size: int | None, what: str) -> Iterator[ByteStream]:
         """Open the file at *path*."""
-        if self.store.pull == "never":
+        if self.access.pull == "never":
             raise not_pulled(what)
         url = self._url(path)
 
@@ -79,15 +78,14 @@ class WebMirror:
                 raise
             return body
 
-        with Download(start, size=size, what=f"downloading {what}", progress=self.store.progress) as stream:
+        with Download(start, size=size, what=f"downloading {what}", progress=self.access.progress) as stream:
             yield stream
 
     def _url(self, path: str) -> str:
         return f"{self.base}/{quote(path)}" if path else self.base
 
     def _web(self) -> Web:
-        web: Web = self.store.memo.get("web") or self.store.memo.setdefault("web", Web(_ADVICE))
-        return web
+        return self.access.once("web", lambda: Web(_ADVICE))
 
     def _text(self, url: str) -> str | None:
         def ask() -> str | None:
@@ -98,7 +96,7 @@ class WebMirror:
             _check(answer.status, url, shown(url))
             return answer.body.decode(errors="replace")
 
-        return self._remembered(f"GET {url}", ask)
+        return self._cached(f"GET {url}", ask)
 
     def _head(self, path: str) -> dict[str, str]:
         url = self._url(path)
@@ -108,18 +106,15 @@ class WebMirror:
             kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
             return json.dumps(kept) if answer.status == HTTPStatus.OK else None
 
-        found: dict[str, str] = json.loads(self._remembered(f"HEAD {url}", ask) or "{}")
+        found: dict[str, str] = json.loads(self._cached(f"HEAD {url}", ask) or "{}")
         return found
 
-    def _remembered(self, name: str, ask: Callable[[], str | None]) -> str | None:
-        """Return what *ask* returns, asked for once while the process lives; see ``Store`` for the pull policies."""
-        if name not in self.store.memo:
-            self.store.memo[name] = self._asked(name, ask)
-        text: str | None = self.store.memo[name]
-        return text
+    def _cached(self, name: str, ask: Callable[[], str | None]) -> str | None:
+        """Return what *ask* returns, which is asked once; see ``Access`` for the pull policies."""
+        return self.access.once(name, lambda: self._asked(name, ask))
 
     def _asked(self, name: str, ask: Callable[[], str | None]) -> str | None:
-        known, pull = self.store.recall(name), self.store.pull
+        known, pull = self.access.store.cached(name), self.access.pull
         if pull == "never":
             return known
         try:
@@ -127,10 +122,10 @@ class WebMirror:
         except Unreachable as error:
             if pull == "always" or known is None:
                 raise
-            self.store.progress(f"{error}; taken as it was last")
+            self.access.progress(f"{error}; taken as it was last")
             return known
         if text is not None:
-            self.store.remember(name, text)
+            self.access.store.cache(name, text)
         return text
 
 

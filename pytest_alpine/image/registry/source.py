@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import ImageError
+from pytest_alpine.image.access import Access, not_pulled
 from pytest_alpine.image.http.client import Unreachable
 from pytest_alpine.image.http.download import Download
 from pytest_alpine.image.manifest_source import manifest_source, published_manifests
 from pytest_alpine.image.registry.client import Repository
 from pytest_alpine.image.spec.documents import check_digest, digest_of
 from pytest_alpine.image.spec.manifest import INDEX_TYPES, MANIFEST_TYPES, Descriptor
-from pytest_alpine.image.store.store import Store, not_pulled
 
 if TYPE_CHECKING:
     from pytest_alpine.image.source import ImageSource
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from pytest_alpine.reference import Reference
 
 
-def published(reference: Reference, store: Store) -> tuple[Platform, ...]:
+def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
     """Return the platforms that *reference* is published for, in the order of its index.
 
     Raises:
         ImageNotFound: the registry has no such repository or tag.
         ImageError: the registry refuses or fails, or what it holds is broken.
     """
-    return tuple(_Pull.of(reference, store).manifests())
+    return tuple(_Pull.of(reference, access).manifests())
 
 
-def open_source(reference: Reference, platform: Platform, store: Store) -> ImageSource:
+def open_source(reference: Reference, platform: Platform, access: Access) -> ImageSource:
     """Return the image *reference* for *platform*.
 
     Raises:
@@ -42,18 +42,18 @@ def open_source(reference: Reference, platform: Platform, store: Store) -> Image
         PlatformNotFound: it is not published for *platform*.
         ImageError: the registry refuses or fails, or what it holds is broken.
     """
-    pull = _Pull.of(reference, store)
+    pull = _Pull.of(reference, access)
     open_blob = partial(pull.open_blob, what=f"{reference} {platform}")
     return manifest_source(reference, platform, pull.manifests(), pull.fetch, open_blob)
 
 
-def known_source(reference: Reference, platform: Platform, store: Store) -> ImageSource | None:
-    """Return the image *reference* for *platform* as it was last looked up, or None where *store* lacks any of that.
+def known_source(reference: Reference, platform: Platform, access: Access) -> ImageSource | None:
+    """Return the image *reference* for *platform* as it was last looked up, or None where the store lacks any of that.
 
     Only its layers may have to be fetched.
     """
-    offline = _Pull.of(reference, Store(store.root, pull="never"))
-    open_blob = partial(_Pull.of(reference, store).open_blob, what=f"{reference} {platform}")
+    offline = _Pull.of(reference, Access(access.store, pull="never"))
+    open_blob = partial(_Pull.of(reference, access).open_blob, what=f"{reference} {platform}")
     try:
         return manifest_source(reference, platform, offline.manifests(), offline.fetch, open_blob)
     except ImageError:
@@ -65,15 +65,15 @@ class _Pull:
     """One image on its way from its registry through the store."""
 
     reference: Reference
-    store: Store
+    access: Access
     repository: Repository
 
     @classmethod
-    def of(cls, reference: Reference, store: Store) -> _Pull:
+    def of(cls, reference: Reference, access: Access) -> _Pull:
         place = (reference.registry, reference.repository)
         # Connections and tokens serve all platforms of all tags.
-        repository = store.memo.setdefault(("registry", *place), Repository(*place))
-        return cls(reference=reference, store=store, repository=repository)
+        repository = access.once(("registry", *place), lambda: Repository(*place))
+        return cls(reference=reference, access=access, repository=repository)
 
     def manifests(self) -> dict[Platform, Descriptor]:
         """Return the manifests of the platforms that are published."""
@@ -81,57 +81,55 @@ class _Pull:
         return published_manifests(root, self.fetch, str(self.reference))
 
     def resolved(self) -> str:
-        """Return the digest that the tag leads to; one process asks once, so that all platforms are of one build."""
+        """Return the digest that the tag leads to; it is looked up once, so that all platforms are of one build."""
         name = f"registry:{self.reference.registry}/{self.reference.repository}:{self.reference.tag or 'latest'}"
-        if name not in self.store.memo:
-            self.store.memo[name] = self._resolve(name)
-        return str(self.store.memo[name])
+        return self.access.once(name, lambda: self._resolve(name))
 
     def fetch(self, descriptor: Descriptor) -> bytes:
         """Return the manifest, index or configuration that *descriptor* names."""
-        found = self.store.document(descriptor.digest)
+        found = self.access.store.document(descriptor.digest)
         if found is None:
-            if self.store.pull == "never":
+            if self.access.pull == "never":
                 raise not_pulled(f"{self.reference}, document {descriptor.digest},")
-            with self.store.lock(descriptor.digest):
-                found = self.store.document(descriptor.digest) or self._get(descriptor)
+            with self.access.store.lock(descriptor.digest):
+                found = self.access.store.document(descriptor.digest) or self._get(descriptor)
         return found
 
     def open_blob(self, descriptor: Descriptor, *, what: str) -> Download:
         """Open the layer that *descriptor* names; *what* it belongs to."""
-        if self.store.pull == "never":
+        if self.access.pull == "never":
             raise not_pulled(f"{what}, layer {descriptor.digest},")
         return Download(
             partial(self.repository.open_blob, descriptor.digest),
             size=descriptor.size,
             what=f"pulling {what}",
-            progress=self.store.progress,
+            progress=self.access.progress,
         )
 
     def _resolve(self, name: str) -> str:
-        if self.store.pull == "never":
-            known = self.store.recall(name)
+        if self.access.pull == "never":
+            known = self.access.store.cached(name)
             if known is None:
                 raise not_pulled(str(self.reference))
             return known
-        with self.store.lock(name, waiting=f"waiting for another process that looks up {self.reference}"):
-            known = self.store.recall(name)
+        with self.access.lock(name, waiting=f"waiting for another process that looks up {self.reference}"):
+            known = self.access.store.cached(name)
             try:
                 digest = self._look_up(known)
             except Unreachable as error:
-                if self.store.pull == "always" or known is None:
+                if self.access.pull == "always" or known is None:
                     raise
-                self.store.progress(f"{error}; {self.reference} is taken as it was last, {known}")
+                self.access.progress(f"{error}; {self.reference} is taken as it was last, {known}")
                 return known
-            self.store.remember(name, digest)
+            self.access.store.cache(name, digest)
             return digest
 
     def _look_up(self, known: str | None) -> str:
         tag = self.reference.tag or "latest"
-        if known is not None and self.store.document(known) is not None and self.repository.head(tag) == known:
+        if known is not None and self.access.store.document(known) is not None and self.repository.head(tag) == known:
             return known
         answer = self.repository.manifest(tag)
-        digest = self.store.add_document(answer.body)
+        digest = self.access.store.add_document(answer.body)
         said = answer.headers.get("Docker-Content-Digest", "")
         if said.startswith("sha256:"):
             check_digest(f"{self.reference}, manifest", "digest", said, digest)
@@ -145,5 +143,5 @@ class _Pull:
         algorithm = descriptor.digest.partition(":")[0]
         what = "manifest" if is_manifest else "configuration"
         check_digest(f"{self.reference}, {what}", "digest", descriptor.digest, digest_of(data, algorithm))
-        self.store.add_document(data, algorithm)
+        self.access.store.add_document(data, algorithm)
         return data

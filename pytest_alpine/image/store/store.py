@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.errors import ImageNotFound, MalformedImage, StoreError
+from pytest_alpine.errors import MalformedImage, StoreError
 from pytest_alpine.image.blobs.compression import decompressed
 from pytest_alpine.image.blobs.hashing import Hashing
 from pytest_alpine.image.spec.documents import check_digest, checked_digest, digest_of
@@ -28,13 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
-    from docker import DockerClient
-
-    from pytest_alpine.dockerapi.client import Connect
     from pytest_alpine.image.blobs.layer import Layer
 
-Pull = Literal["missing", "always", "never"]
-"""When sources use the network: for what the store lacks, to look every tag up anew, or not at all."""
 Progress = Callable[[str], None]
 """Is told what takes a while, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
 
@@ -55,45 +50,20 @@ def silent(_: str) -> None:
     """Report no progress."""
 
 
-def _connect() -> DockerClient:
-    """Connect to where the docker command would, by what is loaded only then."""
-    from pytest_alpine.dockerapi.client import connect
-
-    return connect()
-
-
 class Store:
-    """A folder of layers and documents, shared by any number of processes."""
+    """A folder of layers, documents and names, shared by any number of processes; it outlives them all."""
 
-    def __init__(
-        self, root: Path, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect
-    ) -> None:
-        """Keep everything below *root*, which is made when it is first written to.
-
-        Args:
-            root: the folder.
-            pull: when the sources that read through this store use the network. ``missing``: tags are looked up,
-                what the store lacks is fetched, and while the place cannot be reached a tag means what it meant last.
-                ``always``: the same, but a tag that cannot be looked up is an error. ``never``: tags mean what they
-                meant last, and what the store lacks is an error.
-            progress: is told what takes a while.
-            connect: leads to the engine that plain names are looked up in.
-        """
+    def __init__(self, root: Path) -> None:
+        """Keep everything below the folder *root*, which is made when it is first written to."""
         self.root = root
-        self.pull = pull
-        self.progress = progress
-        self.connect = connect
-        self.memo: dict[object, Any] = {}
-        """What sources keep while the process lives: connections, and what tags led to."""
 
     @classmethod
-    def default(cls, *, pull: Pull = "missing", progress: Progress = silent, connect: Connect = _connect) -> Store:
+    def default(cls) -> Store:
         """Return the store in the user's cache folder, or where ``PYTEST_ALPINE_CACHE`` says."""
         import platformdirs
 
         chosen = os.environ.get(CACHE_VARIABLE)
-        root = Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine")
-        return cls(root, pull=pull, progress=progress, connect=connect)
+        return cls(Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine"))
 
     def document(self, digest: str) -> bytes | None:
         """Return the manifest or configuration with this *digest*, or None where the store has none."""
@@ -115,24 +85,26 @@ class Store:
             self._write(self._path("documents", digest), data)
         return digest
 
-    def recall(self, name: str) -> str | None:
-        """Return what was last remembered of *name*, for example the digest that a tag led to."""
+    def cached(self, name: str) -> str | None:
+        """Return the text that is cached as *name*, for example the digest that a tag led to last, or None."""
         try:
             return self._path("names", digest_of(name.encode())).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             return None
 
-    def remember(self, name: str, text: str) -> None:
-        """Keep *text* as what is known of *name*.
+    def cache(self, name: str, text: str) -> None:
+        """Cache *text* as *name*, in place of an older text.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if self.recall(name) != text:
+        if self.cached(name) != text:
             self._write(self._path("names", digest_of(name.encode())), text.encode())
 
-    def layer(self, layer: Layer) -> StoredLayer:
-        """Return *layer* from the store; where it is missing, it is read from its source first, by one process only.
+    def layer(self, layer: Layer, progress: Progress = silent) -> StoredLayer:
+        """Return *layer* from the store; where it is missing, one process reads it from its source first.
+
+        The others tell *progress* that they wait.
 
         Raises:
             DigestMismatch: the bytes are not those that the digest or diff ID names.
@@ -145,7 +117,7 @@ class Store:
             raise MalformedImage(f"{layer.where}: neither digest nor diff ID is known")
         found = self._find(layer)
         if found is None:
-            with self.lock(key, waiting=f"waiting for another process that reads {layer.where}"):
+            with self.lock(key, waiting=f"waiting for another process that reads {layer.where}", progress=progress):
                 found = self._find(layer) or self._fetch(layer)
         return found
 
@@ -153,7 +125,7 @@ class Store:
         """Keep *layer*, which need name neither digest nor diff ID, and return what it is; see ``layer``."""
         return self._fetch(layer)
 
-    def tree(self, layers: Sequence[Layer]) -> StoredTree:
+    def tree(self, layers: Sequence[Layer], progress: Progress = silent) -> StoredTree:
         """Return what *layers*, base first, add up to; missing ones are read from their source, see ``layer``."""
         known = [diff_id for layer in layers if (diff_id := layer.diff_id or self._known_diff_id(layer.digest))]
         if len(known) == len(layers):
@@ -161,29 +133,30 @@ class Store:
             found = load_tree(self._path("trees", chain_id(known), ".json"), tars)
             if found is not None:
                 return found
-        stored = [self.layer(layer) for layer in layers]
+        stored = [self.layer(layer, progress) for layer in layers]
         names = [layer.where for layer in layers]
         tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored], names)
         with suppress(StoreError):  # it can be made again at any time
             self._write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
         return tree
 
-    def diff_id(self, layer: Layer) -> str:
+    def diff_id(self, layer: Layer, progress: Progress = silent) -> str:
         """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
         known = layer.diff_id or self._known_diff_id(layer.digest)
-        return known if known and self.has(known) else self.layer(layer).diff_id
+        return known if known and self.has(known) else self.layer(layer, progress).diff_id
 
     def has(self, diff_id: str) -> bool:
         """Whether the layer with this *diff_id* is in the store."""
         return self._path("layers", diff_id, ".json").exists() and self._path("layers", diff_id, ".tar").exists()
 
     @contextmanager
-    def lock(self, key: str, *, waiting: str = "") -> Iterator[None]:
+    def lock(self, key: str, *, waiting: str = "", progress: Progress = silent) -> Iterator[None]:
         """Hold the lock for *key* among all processes that share the store; its file is never unlinked.
 
         Args:
             key: a digest, or any other text.
-            waiting: told as progress where another process holds it.
+            waiting: is told where another process holds the lock.
+            progress: is told that.
 
         Raises:
             StoreError: the store cannot be written.
@@ -198,7 +171,7 @@ class Store:
                     stack.enter_context(FileLock(path).acquire(timeout=0))
                 except Timeout:
                     if waiting:
-                        self.progress(waiting)
+                        progress(waiting)
                     stack.enter_context(FileLock(path))
             yield
 
@@ -241,11 +214,6 @@ class Store:
         if layer.digest is not None:
             self._write(self._path("diff-ids", layer.digest), diff_id.encode())
         return StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
-
-
-def not_pulled(what: str) -> ImageNotFound:
-    """Return the error of a source that would need the network while pulling is switched off."""
-    return ImageNotFound(f"{what} is not in the local store, and pulling is switched off (pull policy 'never')")
 
 
 def _unpack(layer: Layer, incoming: Incoming) -> str:

@@ -16,6 +16,7 @@ import pytest
 from pytest_alpine import open_image
 from pytest_alpine.engine.select import select_engine
 from pytest_alpine.errors import EngineUnavailable
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.bed import podman
 from tests.bed.state import State
@@ -60,7 +61,7 @@ def test_killed_while_a_container_ran(
     monkeypatch.setenv("CONTAINER_HOST", url)
     engine = select_engine("podman")
     mirror = bed_of(pytestconfig).mirror
-    engine.start(open_image(f"minirootfs:{mirror}:latest", store=Store(tmp_path / "store")))
+    engine.start(open_image(f"minirootfs:{mirror}:latest", access=Access(Store(tmp_path / "store"))))
     kill_all(f"{podman.key()}/{podman.ROOTLESS}")
     with pytest.raises(EngineUnavailable, match=r"^cannot remove container"):
         engine.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from pytest_alpine import Image, Platform, open_image
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.elf import Arm, elf_for, musl_loader
 from tests.support.images import File, Symlink, image, layer_tar, write_oci_layout
@@ -88,7 +89,7 @@ def build(tmp_path: Path) -> Build:
             built.platform.update(words)  # type: ignore[attr-defined]
         other = image(layer_tar({"other": ""}), platform="linux/mips64")
         write_oci_layout(tmp_path / "layout", {"1": [built, other]})
-        return open_image(f"oci:{tmp_path}/layout:1", platform, store=Store(tmp_path / "store"))
+        return open_image(f"oci:{tmp_path}/layout:1", platform, access=Access(Store(tmp_path / "store")))
 
     return opened
 

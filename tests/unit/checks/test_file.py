@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import Image, assert_file, assert_no_file, find_file, find_no_file, open_image
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.images import Directory, Fifo, File, Symlink, image as built, layer_tar, write_oci_layout
 
@@ -42,7 +43,7 @@ FILES: Mapping[str, Node] = {
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
     folder = tmp_path_factory.mktemp("files")
     write_oci_layout(folder / "layout", {"1": [built(layer_tar(FILES))]})
-    return open_image(f"oci:{folder}/layout:1", "linux/amd64", store=Store(folder / "store"))
+    return open_image(f"oci:{folder}/layout:1", "linux/amd64", access=Access(Store(folder / "store")))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_alpine import assert_platform, find_platform, open_image, published_platforms
 from pytest_alpine.errors import DatabaseError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Arm, Elf, elf_for
@@ -176,9 +177,9 @@ def test_a_malformed_database_is_no_finding(build: Build) -> None:
 @pytest.mark.official
 @pytest.mark.parametrize("tag", ["edge", "3.20", "3.19", "3.13"])
 def test_every_stock_image_is_for_its_platform(tag: str, tmp_path: Path) -> None:
-    reference, store = f"minirootfs:{MIRROR}:{tag}", Store(tmp_path)
-    for platform in published_platforms(reference, store=store):
-        stock = open_image(reference, platform, store=store)
+    reference, access = f"minirootfs:{MIRROR}:{tag}", Access(Store(tmp_path))
+    for platform in published_platforms(reference, access=access):
+        stock = open_image(reference, platform, access=access)
         assert_platform(stock)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import assert_installed, assert_musl, assert_shell, assert_size, open_image, published_platforms
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.mirror import MIRROR
 
@@ -19,7 +20,7 @@ def test_every_stock_image_passes(tag: str, platforms: int, tmp_path: Path) -> N
     published = published_platforms(reference)
     assert len(published) == platforms
     for platform in published:
-        stock = open_image(reference, platform, store=Store(tmp_path))
+        stock = open_image(reference, platform, access=Access(Store(tmp_path)))
         assert_musl(stock)
         assert_shell(stock, "ash")
         assert_installed(stock, "musl>=1.2", "busybox", "apk-tools", "!bash", "cmd:sh")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import InvalidPlatform, InvalidReference, PlatformNotFound
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.open import open_image, published_platforms, transport
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS, Platform
@@ -22,8 +23,8 @@ TAR = layer_tar({"etc/alpine-release": "3.20.3\n"})
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def access(tmp_path: Path) -> Access:
+    return Access(Store(tmp_path / "store"))
 
 
 def layout(folder: Path, *platforms: Platform) -> str:
@@ -37,22 +38,22 @@ def layout(folder: Path, *platforms: Platform) -> str:
     ids=["native-of-two", "native-alone", "the-only-one"],
 )
 def test_platform_when_none_is_asked_for(
-    tmp_path: Path, store: Store, published: tuple[Platform, ...], expected: Platform
+    tmp_path: Path, access: Access, published: tuple[Platform, ...], expected: Platform
 ) -> None:
     reference = layout(tmp_path, *published)
-    assert open_image(reference, store=store).platform == expected
-    assert published_platforms(reference, store=store) == published
+    assert open_image(reference, access=access).platform == expected
+    assert published_platforms(reference, access=access) == published
 
 
-def test_no_platform_is_guessed_among_foreign_ones(tmp_path: Path, store: Store) -> None:
+def test_no_platform_is_guessed_among_foreign_ones(tmp_path: Path, access: Access) -> None:
     with pytest.raises(PlatformNotFound, match=f"is not published for {NATIVE} .published: {FOREIGN}, {OTHER}"):
-        open_image(layout(tmp_path, FOREIGN, OTHER), store=store)
+        open_image(layout(tmp_path, FOREIGN, OTHER), access=access)
 
 
 @pytest.mark.parametrize("asked", [str(FOREIGN), FOREIGN.apk_arch, FOREIGN], ids=["oci", "apk", "value"])
-def test_platform_that_is_asked_for(tmp_path: Path, store: Store, asked: str | Platform) -> None:
+def test_platform_that_is_asked_for(tmp_path: Path, access: Access, asked: str | Platform) -> None:
     reference = Reference.parse(layout(tmp_path, FOREIGN, NATIVE))
-    opened = open_image(reference, asked, store=store)
+    opened = open_image(reference, asked, access=access)
     assert (opened.platform, opened.reference) == (FOREIGN, reference)
     assert opened.rootfs.read("/etc/alpine-release") == b"3.20.3\n"
 

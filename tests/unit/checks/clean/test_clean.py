@@ -18,6 +18,7 @@ from pytest_alpine import (
 )
 from pytest_alpine.checks.clean.registry import RULES
 from pytest_alpine.errors import DatabaseError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.alpine import CONFIG, DATABASE, GOOD, GROUP, PASSWD, REPOSITORY, SHADOW, built, package
 from tests.support.images import Device, Directory, File, Node, Symlink, whiteout
@@ -677,7 +678,7 @@ def test_stock_images_are_clean(tag: str, platforms: int, tmp_path: Path) -> Non
     found = {
         str(platform): [str(finding) for finding in find_clean(stock, ["base", "unneeded-packages", "build-tools"])]
         for platform in published
-        for stock in [open_image(reference, platform, store=Store(tmp_path))]
+        for stock in [open_image(reference, platform, access=Access(Store(tmp_path)))]
     }
     right: dict[str, list[str]] = {platform: [] for platform in found}
     if tag == "edge":

@@ -15,6 +15,7 @@ from pytest_alpine import (
     published_platforms,
     sizes_by_package,
 )
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.alpine import CONFIG, DATABASE, GOOD, built, package
 from tests.support.elf import Elf
@@ -219,8 +220,8 @@ def test_another_shell_and_an_older_release(tmp_path: Path) -> None:
 @pytest.mark.official
 @pytest.mark.parametrize("tag", ["edge", "3.20", "3.19", "3.13"])
 def test_every_platform_of_a_stock_image_ships_the_same(tag: str, tmp_path: Path) -> None:
-    reference, store = f"minirootfs:{MIRROR}:{tag}", Store(tmp_path)
-    first, *others = (open_image(reference, platform, store=store) for platform in published_platforms(reference))
+    reference, access = f"minirootfs:{MIRROR}:{tag}", Access(Store(tmp_path))
+    first, *others = (open_image(reference, platform, access=access) for platform in published_platforms(reference))
     for other in others:
         # The one official image whose shadow file belongs to an unknown group is edge's for amd64, the first.
         odd = {"file /etc/shadow"} if tag == "edge" else set()
@@ -231,8 +232,8 @@ def test_every_platform_of_a_stock_image_ships_the_same(tag: str, tmp_path: Path
 
 @pytest.mark.official
 def test_an_upgrade_of_the_stock_image(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    old, new = (open_image(f"minirootfs:{MIRROR}:{tag}", "amd64", store=store) for tag in ("3.19", "3.20"))
+    access = Access(Store(tmp_path))
+    old, new = (open_image(f"minirootfs:{MIRROR}:{tag}", "amd64", access=access) for tag in ("3.19", "3.20"))
     assert_no_regression(old, new, ignore="world:libc-utils")
     found = {finding.subject for finding in find_regressions(new, old)}
     assert {"package musl", "package busybox", "release alpine"} <= found

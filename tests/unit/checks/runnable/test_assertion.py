@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import assert_runnable, find_runnable, open_image, published_platforms
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Elf, elf_for, glibc_loader, musl_loader
@@ -519,9 +520,9 @@ def test_foreign_files_and_the_message(build: Build) -> None:
 @pytest.mark.official
 @pytest.mark.parametrize("tag", ["edge", "3.20", "3.19", "3.13"])
 def test_every_stock_image_runs(tag: str, tmp_path: Path) -> None:
-    reference, store = f"minirootfs:{MIRROR}:{tag}", Store(tmp_path)
-    for platform in published_platforms(reference, store=store):
-        stock = open_image(reference, platform, store=store)
+    reference, access = f"minirootfs:{MIRROR}:{tag}", Access(Store(tmp_path))
+    for platform in published_platforms(reference, access=access):
+        stock = open_image(reference, platform, access=access)
         assert_runnable(stock)
         assert len(stock.binaries.elves) >= 16
         assert len(stock.binaries.scripts) >= 4

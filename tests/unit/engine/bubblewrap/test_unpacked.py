@@ -15,6 +15,7 @@ import pytest
 
 from pytest_alpine import ImageError, open_image
 from pytest_alpine.engine.bubblewrap.unpacked import remove_partial, remove_tree, unpacked
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 from tests.support.images import image, write_oci_layout
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Symlink, layer_tar, whiteout
@@ -39,7 +40,7 @@ TREE: dict[str, Any] = {
 
 def image_of(folder: Path, *layers: bytes) -> Image:
     write_oci_layout(folder / "layout", {"1": [image(*layers)]})
-    return open_image(f"oci:{folder}/layout:1", "linux/amd64", store=Store(folder / "store"))
+    return open_image(f"oci:{folder}/layout:1", "linux/amd64", access=Access(Store(folder / "store")))
 
 
 def test_a_tree(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_times_of_files(tmp_path: Path) -> None:
 def test_it_is_unpacked_once(tmp_path: Path) -> None:
     found = image_of(tmp_path, layer_tar(TREE))
     said: list[str] = []
-    found.store.progress = said.append
+    found.access.progress = said.append
     first = unpacked(found)
     inode = first.stat().st_ino
     assert unpacked(found) == first
@@ -84,9 +85,11 @@ import sys
 from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.bubblewrap.unpacked import unpacked
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
 folder = Path(sys.argv[1])
-print(unpacked(open_image(f"oci:{folder}/layout:1", "linux/amd64", store=Store(folder / "store", progress=print))))
+access = Access(Store(folder / "store"), progress=print)
+print(unpacked(open_image(f"oci:{folder}/layout:1", "linux/amd64", access=access)))
 """
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pytest_alpine.errors import AlpineError, DigestMismatch, ImageNotFound, MalformedImage, PlatformNotFound
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.archives.docker_archive import open_source, published
 from pytest_alpine.image.image import Image
 from pytest_alpine.image.store.store import Store
@@ -48,19 +49,19 @@ Files = dict[str, bytes]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def access(tmp_path: Path) -> Access:
+    return Access(Store(tmp_path / "store"))
 
 
-def opened(text: str, store: Store, platform: Platform = AMD64) -> Image:
-    return Image(open_source(Reference.parse(text), platform, store), store)
+def opened(text: str, access: Access, platform: Platform = AMD64) -> Image:
+    return Image(open_source(Reference.parse(text), platform, access), access)
 
 
-def refused(text: str, store: Store, platform: Platform = AMD64) -> str:
+def refused(text: str, access: Access, platform: Platform = AMD64) -> str:
     """Return the message with which the image is refused, its folder taken out."""
     with pytest.raises(AlpineError) as caught:
-        opened(text, store, platform).stored_layers  # noqa: B018 - reading is the point
-    return str(caught.value).replace(str(store.root.parent) + os.sep, "")
+        opened(text, access, platform).stored_layers  # noqa: B018 - reading is the point
+    return str(caught.value).replace(str(access.store.root.parent) + os.sep, "")
 
 
 def unpacked(path: Path) -> Files:
@@ -89,49 +90,49 @@ def rows_of(path: Path) -> Any:  # noqa: ANN401 - a document of any form
 @pytest.mark.parametrize("outer", ["plain", "gzip", "zstd"])
 @pytest.mark.parametrize("write", WRITERS)
 def test_reads_layers_and_configuration(
-    tmp_path: Path, store: Store, write: Callable[[Path, Mapping[str, BuiltImage]], None], outer: Compression
+    tmp_path: Path, access: Access, write: Callable[[Path, Mapping[str, BuiltImage]], None], outer: Compression
 ) -> None:
     write(tmp_path / "it.tar", {"acme/app:1.2": SMALL})
     (tmp_path / "it.tar").write_bytes(compress((tmp_path / "it.tar").read_bytes(), outer))
-    read = opened(f"docker-archive:{tmp_path}/it.tar", store)
+    read = opened(f"docker-archive:{tmp_path}/it.tar", access)
     assert (read.id, read.raw_config) == (SMALL.config.digest, SMALL.config.data)
     assert [layer.diff_id for layer in read.stored_layers] == SMALL.diff_ids
     assert read.rootfs.read("/etc/alpine-release") == b"3.20.3\n"
     assert not read.rootfs.exists("/tmp/x")
-    assert published(Reference.parse(f"docker-archive:{tmp_path}/it.tar"), store) == (AMD64,)
+    assert published(Reference.parse(f"docker-archive:{tmp_path}/it.tar"), access) == (AMD64,)
 
 
 @pytest.mark.parametrize("compression", ["plain", "gzip", "zstd"])
-def test_measures_the_layers_as_they_are_stored(tmp_path: Path, store: Store, compression: Compression) -> None:
+def test_measures_the_layers_as_they_are_stored(tmp_path: Path, access: Access, compression: Compression) -> None:
     built = image(BASE, UPPER, compression=compression)
     write_docker_archive(tmp_path / "it.tar", {"a:1": built})
-    read = opened(f"docker-archive:{tmp_path}/it.tar", store)
+    read = opened(f"docker-archive:{tmp_path}/it.tar", access)
     assert read.size.compressed == sum(len(layer.data) for layer in built.layers)
     assert read.size.unpacked == len(b"3.20.3\n") + len(b"gone") + len(b"\x7fELF")
     assert read.digest == built.manifest.digest
 
 
 @pytest.mark.parametrize("compression", ["plain", "gzip", "zstd"])
-def test_layers_are_told_by_their_bytes(tmp_path: Path, store: Store, compression: Compression) -> None:
+def test_layers_are_told_by_their_bytes(tmp_path: Path, access: Access, compression: Compression) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
     packed = {f"{'0' * 64}/layer.tar": compress(BASE, compression), f"{'1' * 64}/layer.tar": UPPER}
     row = {"Config": f"{SMALL.config.digest[7:]}.json", "Layers": list(packed)}
     changed(tmp_path / "it.tar", lambda files: files.update(packed | {"manifest.json": json.dumps([row]).encode()}))
-    read = opened(f"docker-archive:{tmp_path}/it.tar", store)
+    read = opened(f"docker-archive:{tmp_path}/it.tar", access)
     assert read.rootfs.exists("/srv/app")
     assert read.size.compressed == sum(map(len, packed.values()))
     assert read.digest is None
 
 
-def test_a_layer_that_is_used_twice_is_stored_once(tmp_path: Path, store: Store) -> None:
+def test_a_layer_that_is_used_twice_is_stored_once(tmp_path: Path, access: Access) -> None:
     twice = image(BASE, UPPER, BASE, compression="plain")
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL, "b:1": twice})
-    read = opened(f"docker-archive:{tmp_path}/it.tar:b:1", store)
+    read = opened(f"docker-archive:{tmp_path}/it.tar:b:1", access)
     assert [layer.diff_id for layer in read.stored_layers] == twice.diff_ids
     assert read.rootfs.exists("/tmp/x")
 
 
-def test_layers_behind_links_as_skopeo_writes_them(tmp_path: Path, store: Store) -> None:
+def test_layers_behind_links_as_skopeo_writes_them(tmp_path: Path, access: Access) -> None:
     name = f"{SMALL.config.digest[7:]}.json"
     row = {"Config": name, "RepoTags": ["a:1"], "Layers": ["0/layer.tar", "1/layer.tar"]}
     members: dict[str, Node] = {
@@ -143,7 +144,7 @@ def test_layers_behind_links_as_skopeo_writes_them(tmp_path: Path, store: Store)
         "manifest.json": json.dumps([row]),
     }
     (tmp_path / "it.tar").write_bytes(layer_tar(members))
-    assert opened(f"docker-archive:{tmp_path}/it.tar", store).rootfs.exists("/srv/app")
+    assert opened(f"docker-archive:{tmp_path}/it.tar", access).rootfs.exists("/srv/app")
 
 
 @pytest.mark.parametrize("write", WRITERS)
@@ -159,10 +160,10 @@ def test_layers_behind_links_as_skopeo_writes_them(tmp_path: Path, store: Store)
     ],
 )
 def test_finds_the_tag(
-    tmp_path: Path, store: Store, write: Callable[[Path, Mapping[str, BuiltImage]], None], name: str, asked: str
+    tmp_path: Path, access: Access, write: Callable[[Path, Mapping[str, BuiltImage]], None], name: str, asked: str
 ) -> None:
     write(tmp_path / "it.tar", {"other:1": OTHER, name: SMALL})
-    assert opened(f"docker-archive:{tmp_path}/it.tar:{asked}", store).id == SMALL.config.digest
+    assert opened(f"docker-archive:{tmp_path}/it.tar:{asked}", access).id == SMALL.config.digest
 
 
 @pytest.mark.parametrize(
@@ -198,37 +199,37 @@ def test_finds_the_tag(
     ],
 )
 def test_tags_that_name_no_image(
-    tmp_path: Path, store: Store, names: tuple[str, ...], asked: str, message: str
+    tmp_path: Path, access: Access, names: tuple[str, ...], asked: str, message: str
 ) -> None:
     for write in (write_legacy_docker_archive, write_docker_archive):
         write(tmp_path / "it.tar", dict(zip(names, (SMALL, OTHER), strict=False)))
-        assert refused(f"docker-archive:{tmp_path}/it.tar{asked}", store) == message
+        assert refused(f"docker-archive:{tmp_path}/it.tar{asked}", access) == message
         with pytest.raises(ImageNotFound):
-            published(Reference.parse(f"docker-archive:{tmp_path}/it.tar{asked}"), store)
+            published(Reference.parse(f"docker-archive:{tmp_path}/it.tar{asked}"), access)
 
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_a_platform_that_is_not_there(
-    tmp_path: Path, store: Store, write: Callable[[Path, Mapping[str, BuiltImage]], None]
+    tmp_path: Path, access: Access, write: Callable[[Path, Mapping[str, BuiltImage]], None]
 ) -> None:
     write(tmp_path / "it.tar", {"a:1": OTHER})
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == (
         "docker-archive:it.tar is not published for linux/amd64 (published: linux/arm/v6)"
     )
     with pytest.raises(PlatformNotFound):
-        opened(f"docker-archive:{tmp_path}/it.tar", store)
+        opened(f"docker-archive:{tmp_path}/it.tar", access)
 
 
-def test_several_platforms_of_one_tag_in_rows(tmp_path: Path, store: Store) -> None:
+def test_several_platforms_of_one_tag_in_rows(tmp_path: Path, access: Access) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL, "b:1": OTHER})
     rows = [row | {"RepoTags": ["a:1"]} for row in rows_of(tmp_path / "it.tar")]
     changed(tmp_path / "it.tar", lambda files: files.update({"manifest.json": json.dumps(rows).encode()}))
     text = f"docker-archive:{tmp_path}/it.tar:1"
-    assert published(Reference.parse(text), store) == (AMD64, Platform.parse("arm/v6"))
-    assert opened(text, store, Platform.parse("arm/v6")).id == OTHER.config.digest
+    assert published(Reference.parse(text), access) == (AMD64, Platform.parse("arm/v6"))
+    assert opened(text, access, Platform.parse("arm/v6")).id == OTHER.config.digest
 
 
-def test_several_platforms_as_a_containerd_store_saves_them(tmp_path: Path, store: Store) -> None:
+def test_several_platforms_as_a_containerd_store_saves_them(tmp_path: Path, access: Access) -> None:
     images = [image(BASE), image(BASE, platform="linux/arm64")]
     write_oci_archive(tmp_path / "it.tar", {"docker.io/library/app:1": images}, attested=True)
     row = {
@@ -238,13 +239,13 @@ def test_several_platforms_as_a_containerd_store_saves_them(tmp_path: Path, stor
     }
     changed(tmp_path / "it.tar", lambda files: files.update({"manifest.json": json.dumps([row]).encode()}))
     text = f"docker-archive:{tmp_path}/it.tar:app:1"
-    assert published(Reference.parse(text), store) == (AMD64, ARM64)
-    assert opened(text, store, ARM64).digest == images[1].manifest.digest
+    assert published(Reference.parse(text), access) == (AMD64, ARM64)
+    assert opened(text, access, ARM64).digest == images[1].manifest.digest
 
 
-def test_an_oci_archive_alone_will_do(tmp_path: Path, store: Store) -> None:
+def test_an_oci_archive_alone_will_do(tmp_path: Path, access: Access) -> None:
     write_oci_archive(tmp_path / "it.tar", {"1": [SMALL]})
-    assert opened(f"docker-archive:{tmp_path}/it.tar:1", store).id == SMALL.config.digest
+    assert opened(f"docker-archive:{tmp_path}/it.tar:1", access).id == SMALL.config.digest
 
 
 @pytest.mark.parametrize(
@@ -252,11 +253,11 @@ def test_an_oci_archive_alone_will_do(tmp_path: Path, store: Store) -> None:
     [b'{"schemaVersion":2,"manifests":null}', b'{"schemaVersion":2,"manifests":[]}', b"{"],
     ids=["null", "empty", "not-json"],
 )
-def test_manifest_json_stands_in_for_a_broken_index(tmp_path: Path, store: Store, broken: bytes) -> None:
+def test_manifest_json_stands_in_for_a_broken_index(tmp_path: Path, access: Access, broken: bytes) -> None:
     """Docker 25.0 writes such an index for an image that is saved by its digest."""
     write_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
     changed(tmp_path / "it.tar", lambda files: files.update({"index.json": broken}))
-    read = opened(f"docker-archive:{tmp_path}/it.tar:a:1", store)
+    read = opened(f"docker-archive:{tmp_path}/it.tar:a:1", access)
     assert (read.id, read.digest) == (SMALL.config.digest, None)
     assert read.rootfs.exists("/srv/app")
 
@@ -395,19 +396,19 @@ BROKEN = [
 
 @pytest.mark.parametrize(("broken", "kind", "message"), BROKEN)
 def test_broken_archives(
-    tmp_path: Path, store: Store, broken: Callable[[Files], object], kind: type[AlpineError], message: str
+    tmp_path: Path, access: Access, broken: Callable[[Files], object], kind: type[AlpineError], message: str
 ) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
     changed(tmp_path / "it.tar", broken)
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == message
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == message
     with pytest.raises(kind):
-        opened(f"docker-archive:{tmp_path}/it.tar", store).stored_layers  # noqa: B018 - reading is the point
+        opened(f"docker-archive:{tmp_path}/it.tar", access).stored_layers  # noqa: B018 - reading is the point
 
 
-def test_a_link_that_leads_round_in_a_circle(tmp_path: Path, store: Store) -> None:
+def test_a_link_that_leads_round_in_a_circle(tmp_path: Path, access: Access) -> None:
     members: dict[str, Node] = {"a": Symlink("b"), "b": Symlink("a"), "manifest.json": '[{"Config":"a","Layers":[]}]'}
     (tmp_path / "it.tar").write_bytes(layer_tar(members))
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == (
         "docker-archive:it.tar: a is named, but is not in the archive"
     )
 
@@ -429,58 +430,58 @@ def test_a_link_that_leads_round_in_a_circle(tmp_path: Path, store: Store) -> No
         ),
     ],
 )
-def test_files_that_are_no_archive(tmp_path: Path, store: Store, data: bytes, message: str) -> None:
+def test_files_that_are_no_archive(tmp_path: Path, access: Access, data: bytes, message: str) -> None:
     (tmp_path / "it.tar").write_bytes(data)
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == message
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == message
     with pytest.raises(MalformedImage):
-        opened(f"docker-archive:{tmp_path}/it.tar", store)
+        opened(f"docker-archive:{tmp_path}/it.tar", access)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, store: Store) -> None:
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == "docker-archive:it.tar: no such file"
+def test_a_file_that_is_not_there(tmp_path: Path, access: Access) -> None:
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == "docker-archive:it.tar: no such file"
     with pytest.raises(ImageNotFound):
-        opened(f"docker-archive:{tmp_path}/it.tar", store)
+        opened(f"docker-archive:{tmp_path}/it.tar", access)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, store: Store) -> None:
+def test_a_file_that_cannot_be_read(tmp_path: Path, access: Access) -> None:
     (tmp_path / "it.tar").symlink_to("it.tar")
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == (
         "docker-archive:it.tar: cannot read it: Too many levels of symbolic links"
     )
 
 
-def test_a_manifest_too_large_to_be_one(tmp_path: Path, store: Store) -> None:
+def test_a_manifest_too_large_to_be_one(tmp_path: Path, access: Access) -> None:
     (tmp_path / "it.tar").write_bytes(layer_tar({"manifest.json": bytes(9 << 20)}))
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == (
         f"docker-archive:it.tar: manifest.json has {9 << 20} bytes (expected a document, at most {8 << 20})"
     )
 
 
-def test_an_image_of_no_layers(tmp_path: Path, store: Store) -> None:
+def test_an_image_of_no_layers(tmp_path: Path, access: Access) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": image()})
     changed(tmp_path / "it.tar", row(Layers=None))
-    assert refused(f"docker-archive:{tmp_path}/it.tar", store) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", access) == (
         "docker-archive:it.tar (linux/amd64) has no layers (expected at least one)"
     )
 
 
-def test_an_empty_layer(tmp_path: Path, store: Store) -> None:
+def test_an_empty_layer(tmp_path: Path, access: Access) -> None:
     """``docker build`` wrote one for every line that changed nothing."""
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": image(BASE, bytes(1024))})
-    assert opened(f"docker-archive:{tmp_path}/it.tar", store).stored_layers[1].changeset.added == ()
+    assert opened(f"docker-archive:{tmp_path}/it.tar", access).stored_layers[1].changeset.added == ()
 
 
-def test_layers_can_be_read_side_by_side(tmp_path: Path, store: Store) -> None:
+def test_layers_can_be_read_side_by_side(tmp_path: Path, access: Access) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
-    base, upper = opened(f"docker-archive:{tmp_path}/it.tar", store).layers
+    base, upper = opened(f"docker-archive:{tmp_path}/it.tar", access).layers
     with base.open() as one, upper.open() as two, base.open() as three:
         assert (one.read(700), two.read(700), three.read(700)) == (BASE[:700], UPPER[:700], BASE[:700])
         assert (one.read(), two.read(), three.read()) == (BASE[700:], UPPER[700:], BASE[700:])
 
 
-def test_layers_outlive_the_source_and_the_file(tmp_path: Path, store: Store) -> None:
+def test_layers_outlive_the_source_and_the_file(tmp_path: Path, access: Access) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
-    layer = opened(f"docker-archive:{tmp_path}/it.tar", store).layers[0]
+    layer = opened(f"docker-archive:{tmp_path}/it.tar", access).layers[0]
     (tmp_path / "it.tar").unlink()
     with layer.open() as stream:
         assert stream.read() == BASE
@@ -496,10 +497,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def read_or_refused(data: bytes) -> None:
     """Read the archive *data*: it is what it was, or refused with an error of ours."""
     with tempfile.TemporaryDirectory() as folder:
-        store, path = Store(Path(folder) / "store"), Path(folder) / "it.tar"
+        access, path = Access(Store(Path(folder) / "store")), Path(folder) / "it.tar"
         path.write_bytes(data)
         try:
-            read = opened(f"docker-archive:{path}", store)
+            read = opened(f"docker-archive:{path}", access)
             diff_ids = [layer.diff_id for layer in read.stored_layers]
         except AlpineError:
             return
@@ -523,12 +524,12 @@ def test_a_scratch_folder_that_cannot_be_written(tmp_path: Path) -> None:
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
     (tmp_path / "it.tar").write_bytes(compress((tmp_path / "it.tar").read_bytes()))
     (tmp_path / "store").write_bytes(b"a file, where the store's folder should be")
-    assert refused(f"docker-archive:{tmp_path}/it.tar", Store(tmp_path / "store")) == (
+    assert refused(f"docker-archive:{tmp_path}/it.tar", Access(Store(tmp_path / "store"))) == (
         "cannot write store/incoming: Not a directory; set PYTEST_ALPINE_CACHE to another folder"
     )
 
 
-def test_stays_small_in_memory(tmp_path: Path, store: Store) -> None:
+def test_stays_small_in_memory(tmp_path: Path, access: Access) -> None:
     """A layer is read in pieces: what is open of it at once has a bound, however large it is."""
     import tracemalloc
 
@@ -537,7 +538,7 @@ def test_stays_small_in_memory(tmp_path: Path, store: Store) -> None:
     (tmp_path / "it.tar").write_bytes(compress((tmp_path / "plain.tar").read_bytes(), "zstd"))
     del large
     tracemalloc.start()
-    opened(f"docker-archive:{tmp_path}/it.tar", store).stored_layers  # noqa: B018 - reading is the point
+    opened(f"docker-archive:{tmp_path}/it.tar", access).stored_layers  # noqa: B018 - reading is the point
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32 << 20

@@ -15,6 +15,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_alpine.errors import AlpineError, DigestMismatch, ImageNotFound, MalformedImage, PlatformNotFound
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.archives.oci import open_source, published
 from pytest_alpine.image.image import Image
 from pytest_alpine.image.store.store import Store
@@ -47,19 +48,19 @@ OTHER = image(layer_tar({"etc/alpine-release": "3.21.0_alpha20240923\n"}))
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
+def access(tmp_path: Path) -> Access:
+    return Access(Store(tmp_path / "store"))
 
 
-def opened(text: str, store: Store, platform: Platform = AMD64) -> Image:
-    return Image(open_source(Reference.parse(text), platform, store), store)
+def opened(text: str, access: Access, platform: Platform = AMD64) -> Image:
+    return Image(open_source(Reference.parse(text), platform, access), access)
 
 
-def refused(text: str, store: Store, platform: Platform = AMD64) -> str:
+def refused(text: str, access: Access, platform: Platform = AMD64) -> str:
     """Return the message with which the image is refused, its folder taken out."""
     with pytest.raises(AlpineError) as caught:
-        opened(text, store, platform).stored_layers  # noqa: B018 - reading is the point
-    return str(caught.value).replace(str(store.root.parent) + os.sep, "")
+        opened(text, access, platform).stored_layers  # noqa: B018 - reading is the point
+    return str(caught.value).replace(str(access.store.root.parent) + os.sep, "")
 
 
 def rewritten(folder: Path, name: str, change: Callable[[Any], None]) -> None:
@@ -76,12 +77,12 @@ def blob_path(folder: Path, digest: str) -> Path:
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "plain"])
 @pytest.mark.parametrize("transport", ["oci", "oci-archive"])
 def test_reads_layers_configuration_and_digests(
-    tmp_path: Path, store: Store, transport: str, compression: Compression, style: Style
+    tmp_path: Path, access: Access, transport: str, compression: Compression, style: Style
 ) -> None:
     built = image(BASE, UPPER, compression=compression, style=style)
     write = write_oci_layout if transport == "oci" else write_oci_archive
     digests = write(tmp_path / "it", {"3.20": [built]})
-    read = opened(f"{transport}:{tmp_path}/it:3.20", store)
+    read = opened(f"{transport}:{tmp_path}/it:3.20", access)
     assert (read.digest, read.id, read.raw_config) == (digests["3.20"], built.config.digest, built.config.data)
     assert [layer.diff_id for layer in read.stored_layers] == built.diff_ids
     assert read.rootfs.read("/etc/alpine-release") == b"3.20.3\n"
@@ -93,21 +94,21 @@ def test_reads_layers_configuration_and_digests(
 @pytest.mark.parametrize("attested", [False, True], ids=["plain", "attested"])
 @pytest.mark.parametrize("transport", ["oci", "oci-archive"])
 def test_platforms_of_an_index_without_its_attestations(
-    tmp_path: Path, store: Store, transport: str, attested: bool
+    tmp_path: Path, access: Access, transport: str, attested: bool
 ) -> None:
     images = [image(BASE, platform=name) for name in ("linux/amd64", "linux/arm/v6", "linux/arm64/v8")]
     write = write_oci_layout if transport == "oci" else write_oci_archive
     write(tmp_path / "it", {"3.20": images}, attested=attested)
     text = f"{transport}:{tmp_path}/it:3.20"
-    assert published(Reference.parse(text), store) == (AMD64, ARM_V6, ARM64)
+    assert published(Reference.parse(text), access) == (AMD64, ARM_V6, ARM64)
     for platform, built in zip((AMD64, ARM_V6, ARM64), images, strict=True):
-        assert opened(text, store, platform).id == built.config.digest
-    assert refused(text, store, Platform.parse("s390x")) == (
+        assert opened(text, access, platform).id == built.config.digest
+    assert refused(text, access, Platform.parse("s390x")) == (
         f"{transport}:it:3.20 is not published for linux/s390x (published: linux/amd64, linux/arm/v6, linux/arm64)"
     )
 
 
-def test_an_index_within_an_index(tmp_path: Path, store: Store) -> None:
+def test_an_index_within_an_index(tmp_path: Path, access: Access) -> None:
     inner = index([SMALL, image(BASE, platform="linux/s390x")])
     outer = Blob(
         data=json.dumps({"schemaVersion": 2, "manifests": [inner.descriptor()]}).encode(), media_type=inner.media_type
@@ -115,27 +116,27 @@ def test_an_index_within_an_index(tmp_path: Path, store: Store) -> None:
     write_oci_layout(tmp_path / "it", {"x": [SMALL, image(BASE, platform="linux/s390x")]})
     blob_path(tmp_path / "it", outer.digest).write_bytes(outer.data)
     rewritten(tmp_path / "it", "index.json", lambda top: top.update(manifests=[outer.descriptor()]))
-    assert published(Reference.parse(f"oci:{tmp_path}/it"), store) == (AMD64, Platform.parse("s390x"))
+    assert published(Reference.parse(f"oci:{tmp_path}/it"), access) == (AMD64, Platform.parse("s390x"))
 
 
-def test_index_json_itself_may_list_the_platforms(tmp_path: Path, store: Store) -> None:
+def test_index_json_itself_may_list_the_platforms(tmp_path: Path, access: Access) -> None:
     images = [SMALL, image(BASE, platform="linux/arm/v6")]
     write_oci_layout(tmp_path / "it", {"x": images})
     entries = [built.manifest.descriptor(platform=built.platform) for built in images]
     rewritten(tmp_path / "it", "index.json", lambda top: top.update(manifests=entries))
-    assert published(Reference.parse(f"oci:{tmp_path}/it"), store) == (AMD64, ARM_V6)
+    assert published(Reference.parse(f"oci:{tmp_path}/it"), access) == (AMD64, ARM_V6)
 
 
-def test_an_index_may_name_more_platforms_than_were_copied(tmp_path: Path, store: Store) -> None:
+def test_an_index_may_name_more_platforms_than_were_copied(tmp_path: Path, access: Access) -> None:
     absent = image(BASE, platform="linux/arm64")
     write_oci_layout(tmp_path / "it", {"x": [SMALL, absent]})
     blob_path(tmp_path / "it", absent.manifest.digest).unlink()
-    assert published(Reference.parse(f"oci:{tmp_path}/it"), store) == (AMD64,)
-    assert refused(f"oci:{tmp_path}/it", store, ARM64) == (
+    assert published(Reference.parse(f"oci:{tmp_path}/it"), access) == (AMD64,)
+    assert refused(f"oci:{tmp_path}/it", access, ARM64) == (
         "oci:it is not published for linux/arm64 (published: linux/amd64)"
     )
     blob_path(tmp_path / "it", SMALL.manifest.digest).unlink()
-    assert refused(f"oci:{tmp_path}/it", store) == (
+    assert refused(f"oci:{tmp_path}/it", access) == (
         f"oci:it: the index names {SMALL.manifest.digest}, {absent.manifest.digest}, but none of these blobs is there"
     )
 
@@ -162,15 +163,15 @@ def test_an_index_may_name_more_platforms_than_were_copied(tmp_path: Path, store
         pytest.param({}, None, id="no-name"),
     ],
 )
-def test_finds_the_tag(tmp_path: Path, store: Store, annotations: Mapping[str, str], asked: str | None) -> None:
+def test_finds_the_tag(tmp_path: Path, access: Access, annotations: Mapping[str, str], asked: str | None) -> None:
     write_oci_layout(tmp_path / "it", {"x": [SMALL]})
     rewritten(tmp_path / "it", "index.json", lambda top: top["manifests"][0].update(annotations=dict(annotations)))
-    assert opened(f"oci:{tmp_path}/it" + (f":{asked}" if asked else ""), store).id == SMALL.config.digest
+    assert opened(f"oci:{tmp_path}/it" + (f":{asked}" if asked else ""), access).id == SMALL.config.digest
 
 
-def test_two_tags_of_one_image_need_no_choice(tmp_path: Path, store: Store) -> None:
+def test_two_tags_of_one_image_need_no_choice(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"3.20": [SMALL], "latest": [SMALL]})
-    assert opened(f"oci:{tmp_path}/it", store).id == SMALL.config.digest
+    assert opened(f"oci:{tmp_path}/it", access).id == SMALL.config.digest
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,13 @@ def test_two_tags_of_one_image_need_no_choice(tmp_path: Path, store: Store) -> N
         ),
     ],
 )
-def test_tags_that_name_no_image(tmp_path: Path, store: Store, tags: tuple[str, ...], asked: str, message: str) -> None:
+def test_tags_that_name_no_image(
+    tmp_path: Path, access: Access, tags: tuple[str, ...], asked: str, message: str
+) -> None:
     write_oci_layout(tmp_path / "it", dict(zip(tags, ([SMALL], [OTHER]), strict=False)))
-    assert refused(f"oci:{tmp_path}/it{asked}", store) == message
+    assert refused(f"oci:{tmp_path}/it{asked}", access) == message
     with pytest.raises(ImageNotFound):
-        published(Reference.parse(f"oci:{tmp_path}/it{asked}"), store)
+        published(Reference.parse(f"oci:{tmp_path}/it{asked}"), access)
 
 
 def remove(name: str) -> Callable[[Path], object]:
@@ -328,14 +331,14 @@ BROKEN = [
 
 @pytest.mark.parametrize(("broken", "kind", "message"), BROKEN)
 def test_broken_layouts(
-    tmp_path: Path, store: Store, broken: Callable[[Path], object], kind: type[AlpineError], message: str
+    tmp_path: Path, access: Access, broken: Callable[[Path], object], kind: type[AlpineError], message: str
 ) -> None:
     write_oci_layout(tmp_path / "it", {"": [SMALL]})
     broken(tmp_path / "it")
-    assert refused(f"oci:{tmp_path}/it", store) == message
+    assert refused(f"oci:{tmp_path}/it", access) == message
     with pytest.raises(kind):
-        opened(f"oci:{tmp_path}/it", store).stored_layers  # noqa: B018 - reading is the point
-    assert not list(store.root.glob("layers/*/*"))[2:], "nothing of a broken layer is kept"
+        opened(f"oci:{tmp_path}/it", access).stored_layers  # noqa: B018 - reading is the point
+    assert not list(access.store.root.glob("layers/*/*"))[2:], "nothing of a broken layer is kept"
 
 
 @pytest.mark.parametrize(
@@ -350,7 +353,7 @@ def test_broken_layouts(
     ],
     ids=["encrypted", "helm", "attestation"],
 )
-def test_unsupported_media_types(tmp_path: Path, store: Store, media_type: str, shown: str) -> None:
+def test_unsupported_media_types(tmp_path: Path, access: Access, media_type: str, shown: str) -> None:
     layer = Blob(data=SMALL.layers[0].data, media_type=media_type)
     manifest = Blob(
         data=json.dumps(
@@ -360,41 +363,41 @@ def test_unsupported_media_types(tmp_path: Path, store: Store, media_type: str, 
     )
     strange = BuiltImage(tars=SMALL.tars[:1], layers=(layer,), config=SMALL.config, manifest=manifest)
     write_oci_layout(tmp_path / "it", {"": [strange]})
-    assert refused(f"oci:{tmp_path}/it", store) == (
+    assert refused(f"oci:{tmp_path}/it", access) == (
         f"oci:it linux/amd64, layer 0: unsupported media type {shown} (expected a tar, plain, gzip or zstd)"
     )
 
 
-def test_a_document_too_large_to_be_one(tmp_path: Path, store: Store) -> None:
+def test_a_document_too_large_to_be_one(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"": [SMALL]})
     rewritten(tmp_path / "it", "index.json", lambda top: top["manifests"][0].update(size=9 << 20))
-    assert refused(f"oci:{tmp_path}/it", store) == (
+    assert refused(f"oci:{tmp_path}/it", access) == (
         f"oci:it: document {SMALL.manifest.digest} of {9 << 20} bytes (too large)"
     )
 
 
-def test_a_blob_that_cannot_be_read(tmp_path: Path, store: Store) -> None:
+def test_a_blob_that_cannot_be_read(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"": [SMALL]})
-    read = opened(f"oci:{tmp_path}/it", store)
+    read = opened(f"oci:{tmp_path}/it", access)
     opener = read.layers[0].open()
     path = blob_path(tmp_path / "it", SMALL.layers[0].digest)
     path.rename(path.with_suffix(".moved"))
     with pytest.raises(MalformedImage, match=f"blob {SMALL.layers[0].digest} is named, but is not there"), opener:
         pass
     path.symlink_to(path.name)
-    assert "is named, but is not there" in refused(f"oci:{tmp_path}/it", store)
+    assert "is named, but is not there" in refused(f"oci:{tmp_path}/it", access)
 
 
-def test_an_image_of_no_layers(tmp_path: Path, store: Store) -> None:
+def test_an_image_of_no_layers(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"": [image()]})
-    assert refused(f"oci:{tmp_path}/it", store) == ("oci:it (linux/amd64) has no layers (expected at least one)")
+    assert refused(f"oci:{tmp_path}/it", access) == ("oci:it (linux/amd64) has no layers (expected at least one)")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd", "plain"])
-def test_an_empty_layer(tmp_path: Path, store: Store, compression: Compression) -> None:
+def test_an_empty_layer(tmp_path: Path, access: Access, compression: Compression) -> None:
     built = image(BASE, bytes(1024), compression=compression)
     write_oci_layout(tmp_path / "it", {"": [built]})
-    read = opened(f"oci:{tmp_path}/it", store)
+    read = opened(f"oci:{tmp_path}/it", access)
     assert read.stored_layers[1].changeset.added == ()
     assert read.rootfs.exists("/etc/alpine-release")
 
@@ -411,37 +414,37 @@ def test_an_empty_layer(tmp_path: Path, store: Store, compression: Compression) 
     ids=["no-folder", "no-file", "file-as-folder", "folder-as-file", "fifo"],
 )
 def test_places_that_hold_no_layout(
-    tmp_path: Path, store: Store, text: str, kind: type[AlpineError], message: str
+    tmp_path: Path, access: Access, text: str, kind: type[AlpineError], message: str
 ) -> None:
     write_oci_layout(tmp_path / "folder", {"": [SMALL]})
     write_oci_archive(tmp_path / "archive", {"": [SMALL]})
     os.mkfifo(tmp_path / "fifo")
-    assert refused(text.format(tmp_path), store) == message
+    assert refused(text.format(tmp_path), access) == message
     with pytest.raises(kind):
-        opened(text.format(tmp_path), store)
+        opened(text.format(tmp_path), access)
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
-def test_compressed_archives(tmp_path: Path, store: Store, compression: Compression) -> None:
+def test_compressed_archives(tmp_path: Path, access: Access, compression: Compression) -> None:
     write_oci_archive(tmp_path / "it.tar", {"": [SMALL]})
     (tmp_path / "it.tar").write_bytes(compress((tmp_path / "it.tar").read_bytes(), compression))
-    read = opened(f"oci-archive:{tmp_path}/it.tar", store)
+    read = opened(f"oci-archive:{tmp_path}/it.tar", access)
     assert read.rootfs.read("/srv/app") == b"\x7fELF"
-    assert not list((store.root / "incoming").iterdir()), "the scratch file has no name"
+    assert not list((access.store.root / "incoming").iterdir()), "the scratch file has no name"
 
 
-def test_names_with_a_leading_dot(tmp_path: Path, store: Store) -> None:
+def test_names_with_a_leading_dot(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "folder", {"": [SMALL]})
     subprocess.run(["tar", "-C", tmp_path / "folder", "-cf", tmp_path / "it.tar", "."], check=True)
-    assert opened(f"oci-archive:{tmp_path}/it.tar", store).id == SMALL.config.digest
+    assert opened(f"oci-archive:{tmp_path}/it.tar", access).id == SMALL.config.digest
 
 
-def test_a_second_read_opens_no_layer(tmp_path: Path, store: Store) -> None:
+def test_a_second_read_opens_no_layer(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"": [SMALL]})
-    opened(f"oci:{tmp_path}/it", store).stored_layers  # noqa: B018 - reading is the point
+    opened(f"oci:{tmp_path}/it", access).stored_layers  # noqa: B018 - reading is the point
     for blob in SMALL.layers:
         blob_path(tmp_path / "it", blob.digest).unlink()
-    assert opened(f"oci:{tmp_path}/it", store).rootfs.exists("/srv/app")
+    assert opened(f"oci:{tmp_path}/it", access).rootfs.exists("/srv/app")
 
 
 ARCHIVE = io.BytesIO()
@@ -461,10 +464,10 @@ ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 def read_or_refused(tmp_path: Path, data: bytes) -> None:
     """Read the archive *data*: it is what it was, or refused with an error of ours."""
-    store = Store(tmp_path / f"store-{hashlib.sha256(data).hexdigest()}")
+    access = Access(Store(tmp_path / f"store-{hashlib.sha256(data).hexdigest()}"))
     (tmp_path / "it.tar").write_bytes(data)
     try:
-        read = opened(f"oci-archive:{tmp_path}/it.tar", store)
+        read = opened(f"oci-archive:{tmp_path}/it.tar", access)
         diff_ids = [layer.diff_id for layer in read.stored_layers]
     except AlpineError:
         return
@@ -491,7 +494,7 @@ def test_archives_with_a_flipped_bit(tmp_path: Path, place: int, bit: int) -> No
     read_or_refused(tmp_path, bytes(data))
 
 
-def test_platform_not_found_is_an_error_of_its_own(tmp_path: Path, store: Store) -> None:
+def test_platform_not_found_is_an_error_of_its_own(tmp_path: Path, access: Access) -> None:
     write_oci_layout(tmp_path / "it", {"": [SMALL]})
     with pytest.raises(PlatformNotFound):
-        opened(f"oci:{tmp_path}/it", store, ARM64)
+        opened(f"oci:{tmp_path}/it", access, ARM64)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine.errors import ImageError
+from pytest_alpine.image.access import Access
 from pytest_alpine.image.registry import source as registry
 from pytest_alpine.image.registry.tls import certificate_folders
 from pytest_alpine.image.store.store import Store
@@ -45,10 +46,10 @@ def server(tls: ssl.SSLContext) -> Iterator[RegistryServer]:
 
 
 def pull(server: RegistryServer, folder: Path) -> bytes:
-    store = Store(folder / "store")
+    access = Access(Store(folder / "store"))
     reference = Reference.parse(f"registry:{server.host}/acme/app:1.0")
-    (layer,) = registry.open_source(reference, Platform.parse("amd64"), store).layers()
-    return store.layer(layer).tar.read_bytes()
+    (layer,) = registry.open_source(reference, Platform.parse("amd64"), access).layers()
+    return access.store.layer(layer).tar.read_bytes()
 
 
 def trust(server: RegistryServer, authority: Path, kind: str = "containers") -> Path:

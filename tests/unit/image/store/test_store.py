@@ -209,12 +209,12 @@ def test_digests_never_become_other_paths(store: Store, digest: str) -> None:
         store.layer(Source(BLOB).layer(diff_id=digest or "x"))
 
 
-def test_names_are_remembered(store: Store) -> None:
-    assert store.recall("alpine:edge") is None
-    store.remember("alpine:edge", "one")
-    store.remember("alpine:edge", "two")
-    assert Store(store.root).recall("alpine:edge") == "two"
-    assert store.recall("alpine:3.20") is None
+def test_names_are_cached(store: Store) -> None:
+    assert store.cached("alpine:edge") is None
+    store.cache("alpine:edge", "one")
+    store.cache("alpine:edge", "two")
+    assert Store(store.root).cached("alpine:edge") == "two"
+    assert store.cached("alpine:3.20") is None
 
 
 def test_default_store_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_default_store_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatc
     assert Store.default().root == tmp_path / "here"
     monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert Store.default(pull="never").root == tmp_path / "cache" / "pytest-alpine"
+    assert Store.default().root == tmp_path / "cache" / "pytest-alpine"
 
 
 # Reads one layer whose opening takes a while, and tells each opening in a file.
@@ -251,8 +251,8 @@ def opened():
     with blob.open("rb") as stream:
         yield Slow(stream)
 
-store = Store(root, progress=lambda text: print(text, flush=True))
-print(store.layer(Layer(open=opened, where="layer 0", digest=digest)).diff_id, flush=True)
+layer = Layer(open=opened, where="layer 0", digest=digest)
+print(Store(root).layer(layer, lambda text: print(text, flush=True)).diff_id, flush=True)
 """
 
 

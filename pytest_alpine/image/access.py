@@ -1,0 +1,82 @@
+"""How one command or session reaches images: the store, the network, and what tags led to so far.
+
+A tag is looked up once for as long as an access lives: all platforms of an image are of one build then, even where the
+tag moves meanwhile. The store, in contrast, is a folder that outlives every access.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+
+from pytest_alpine.errors import ImageNotFound
+from pytest_alpine.image.store.store import Progress, Store, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from contextlib import AbstractContextManager
+
+    from docker import DockerClient
+
+    from pytest_alpine.dockerapi.client import Connect
+
+T = TypeVar("T")
+
+Pull = Literal["missing", "always", "never"]
+"""When sources use the network: for what the store lacks, to look every tag up anew, or not at all."""
+PULLS: Final[tuple[Pull, ...]] = get_args(Pull)
+"""Every pull policy, the default first."""
+
+
+def _connect() -> DockerClient:
+    """Connect to the engine that the docker command would use; its library is loaded only then."""
+    from pytest_alpine.dockerapi.client import connect
+
+    return connect()
+
+
+class Access:
+    """What the images of one command or session share; threads may share it too."""
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        pull: Pull = "missing",
+        progress: Progress = silent,
+        connect: Connect = _connect,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            store: keeps what was read; the one in the user's cache folder when None.
+            pull: when sources use the network. ``missing``: tags are looked up, what the store lacks is fetched, and
+                while a place cannot be reached a tag means what it meant last. ``always``: the same, but a tag that
+                cannot be looked up is an error. ``never``: tags mean what they meant last, and what the store lacks
+                is an error.
+            progress: is told of long steps.
+            connect: connects to the engine that plain names are looked up in.
+        """
+        self.store = store or Store.default()
+        self.pull = pull
+        self.progress = progress
+        self.connect = connect
+        self._answers: dict[Hashable, Any] = {}
+        self._locks: dict[Hashable, Lock] = {}
+
+    def once(self, key: Hashable, ask: Callable[[], T]) -> T:
+        """Return what *ask* returned for *key* the first time; other threads that ask for it wait."""
+        with self._locks.setdefault(key, Lock()):
+            if key not in self._answers:
+                self._answers[key] = ask()
+            answer: T = self._answers[key]
+            return answer
+
+    def lock(self, key: str, *, waiting: str) -> AbstractContextManager[None]:
+        """Hold the lock for *key* among all processes that share the store; see ``Store.lock``."""
+        return self.store.lock(key, waiting=waiting, progress=self.progress)
+
+
+def not_pulled(what: str) -> ImageNotFound:
+    """Return the error of a source that would need the network, which the pull policy ``never`` forbids."""
+    return ImageNotFound(f"{what} is not in the local store, and pulling is switched off (pull policy 'never')")
