@@ -1,7 +1,9 @@
 """The files and directories of a package, and the database rows that record them.
 
-Rows stand in groups, one field to a line: ``F:directory [M:acl] {R:file [a:acl] [Z:digest]}``, where an acl is
-``uid:gid:mode[:digest of the extended attributes]``. The root directory is an empty ``F:``.
+Rows are fields, one to a line, that apk reads in any order and takes for what came last: ``F:directory`` and ``R:file``
+within it; ``M:acl`` of the last directory; ``a:acl`` and ``Z:digest`` of the last file. An acl is
+``uid:gid:mode[:digest of the extended attributes]``. The root directory is an empty ``F:``. apk itself writes
+``F:directory [M:acl] {R:file [a:acl] [Z:digest]}``.
 """
 
 from __future__ import annotations
@@ -17,21 +19,17 @@ if TYPE_CHECKING:
 
 _ACL: Final = rf"[0-9]{{1,10}}:[0-9]{{1,10}}:[0-7]{{1,7}}(?::{DIGEST})?"
 
-_DIGEST_LINE: Final = rf"Z:{DIGEST}\n"
-_ACL_LINE: Final = rf"a:{_ACL}\n"
+_DIRECTORY_ROW: Final = rf"F:.*\n|M:{_ACL}\n"
+_FILE_ROW: Final = rf"R:.+\n|a:{_ACL}\n|Z:{DIGEST}\n"
 
-ROWS: Final = re.compile(
-    rf"""
-    (?:
-        F:.*\n (?:M:{_ACL}\n)?
-        (?:R:.+\n (?:{_ACL_LINE} (?:{_DIGEST_LINE})? | {_DIGEST_LINE} (?:{_ACL_LINE})?)? )*
-    )*
-    """,
-    re.VERBOSE,
-)
-"""As many well-formed rows as there are."""
+# What may follow once there is a file, once there is a directory, and at the start.
+_AFTER_FILE: Final = rf"(?:{_FILE_ROW}|{_DIRECTORY_ROW})*"
+_AFTER_DIRECTORY: Final = rf"(?:{_DIRECTORY_ROW})*(?:R:.+\n{_AFTER_FILE})?"
+_FROM_START: Final = re.compile(rf"F:.*\n{_AFTER_DIRECTORY}")
+_FROM_DIRECTORY: Final = re.compile(_AFTER_DIRECTORY)
+_FROM_FILE: Final = re.compile(_AFTER_FILE)
 
-_ROW: Final = re.compile(r"([FR]):(.*)\n(?:[Ma]:(.*)\n)?(?:Z:(.*)\n)?(?:a:(.*)\n)?")
+ROW_LETTERS: Final = "FRMaZ"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,23 +62,40 @@ class PackageFile:
     """The digest of the extended attributes, where there are any."""
 
 
-def parse_files(rows: str, *, truncated_sha256: bool) -> tuple[tuple[PackageFile, ...], tuple[PackageDirectory, ...]]:
-    """Return the files and the directories that well-formed *rows* record.
+def find_rows(text: str, start: int, end: int, before: str) -> str:
+    """Return the well-formed rows from *start* of *text* on, as many as there are; empty where none is.
 
     Args:
-        rows: what ``ROWS`` matches.
+        text: the database.
+        start: where a line begins.
+        end: where the package ends.
+        before: the rows of this package so far: ``M``, ``R``, ``a`` and ``Z`` belong to one of them.
+    """
+    after = _FROM_FILE if "\nR:" in before else _FROM_DIRECTORY
+    match = (after if before else _FROM_START).match(text, start, end)
+    return match[0] if match is not None else ""
+
+
+def parse_files(rows: str, *, truncated_sha256: bool) -> tuple[tuple[PackageFile, ...], tuple[PackageDirectory, ...]]:
+    """Return the files and the directories that well-formed *rows* record, each once.
+
+    Args:
+        rows: what ``find_rows`` returns.
         truncated_sha256: what a digest of 20 bytes is: see ``parse_digest``.
     """
-    files: list[PackageFile] = []
-    directories: list[PackageDirectory] = []
-    for path, is_file, acl, digest in _rows(rows):
-        mode, uid, gid, xattrs = _acl(acl, 0o644 if is_file else 0o755)
+    read = _Rows()
+    for line in rows.split("\n")[:-1]:
+        read.add(line[0], line[2:])
+    files, directories = [], []
+    for path, (acl, digest) in read.files.items():
+        mode, uid, gid, xattrs = _acl(acl, 0o644)
+        found = parse_digest(digest, truncated_sha256=truncated_sha256)
         attributes = parse_digest(xattrs, truncated_sha256=truncated_sha256)
-        if is_file:
-            found = parse_digest(digest, truncated_sha256=truncated_sha256)
-            files.append(PackageFile(path=path, mode=mode, uid=uid, gid=gid, digest=found, xattrs=attributes))
-        else:
-            directories.append(PackageDirectory(path=path, mode=mode, uid=uid, gid=gid, xattrs=attributes))
+        files.append(PackageFile(path=path, mode=mode, uid=uid, gid=gid, digest=found, xattrs=attributes))
+    for path, acl in read.directories.items():
+        mode, uid, gid, xattrs = _acl(acl, 0o755)
+        attributes = parse_digest(xattrs, truncated_sha256=truncated_sha256)
+        directories.append(PackageDirectory(path=path, mode=mode, uid=uid, gid=gid, xattrs=attributes))
     return tuple(files), tuple(directories)
 
 
@@ -94,15 +109,32 @@ def file_paths(rows: str) -> Iterator[str]:
             yield directory + line[2:]
 
 
-def _rows(rows: str) -> Iterator[tuple[str, bool, str, str]]:
-    """Yield path, whether it is a file, acl and digest of each row."""
-    directory = "/"
-    for kind, name, acl, digest, late_acl in _ROW.findall(rows):
-        if kind == "R":
-            yield directory + name, True, acl or late_acl, digest
+class _Rows:
+    """Rows as they are read, one after the other; a later one replaces what an earlier one said of the same thing."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, tuple[str, str]] = {}
+        """The acl and the digest of each file."""
+        self.directories: dict[str, str] = {}
+        """The acl of each directory."""
+        self._prefix = self._directory = "/"
+        self._file = ""
+
+    def add(self, letter: str, value: str) -> None:
+        """Read one row."""
+        if letter == "R":
+            self._file = self._prefix + value
+            self.files.setdefault(self._file, ("", ""))
+        elif letter == "Z":
+            self.files[self._file] = (self.files[self._file][0], value)
+        elif letter == "a":
+            self.files[self._file] = (value, self.files[self._file][1])
+        elif letter == "F":
+            self._prefix = _inside(value)
+            self._directory = self._prefix.rstrip("/") or "/"
+            self.directories.setdefault(self._directory, "")
         else:
-            directory = _inside(name)
-            yield directory.rstrip("/") or "/", False, acl, ""
+            self.directories[self._directory] = value
 
 
 def _inside(directory: str) -> str:

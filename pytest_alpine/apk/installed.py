@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.constraint import PATTERN as CONSTRAINT
-from pytest_alpine.apk.files import ROWS
+from pytest_alpine.apk.files import ROW_LETTERS, find_rows
 from pytest_alpine.apk.package import Package, Packages
 from pytest_alpine.errors import DatabaseError
 from pytest_alpine.quoting import quoted
@@ -34,9 +34,9 @@ _FIELDS: Final = {
 _ROW_FIELDS: Final = {
     "F": "'F:directory'",
     "R": "'R:name', below a directory 'F:'",
-    "M": "'M:uid:gid:octal mode', once behind 'F:'",
-    "a": "'a:uid:gid:octal mode', once behind 'R:'",
-    "Z": "'Z:Q1...', a digest, once behind 'R:'",
+    "M": "'M:uid:gid:octal mode', behind 'F:'",
+    "a": "'a:uid:gid:octal mode', behind 'R:'",
+    "Z": "'Z:Q1...', a digest, behind 'R:'",
 }
 _REQUIRED: Final = {"P": "a name", "V": "a version"}
 
@@ -103,10 +103,10 @@ def _package(source: _Source, start: int, end: int) -> Package:
     rows = ""
     at = start
     while at < end:
-        if source.text.startswith("F:", at):
-            match = ROWS.match(source.text, at, end)
-            rows += match[0] if match else ""
-            at = match.end() if match else end
+        found = find_rows(source.text, at, end, rows) if source.text[at] in ROW_LETTERS else ""
+        if found:
+            rows += found
+            at += len(found)
         else:
             letter, value = _field(source, at)
             if letter in fields:

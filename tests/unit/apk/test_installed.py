@@ -119,6 +119,65 @@ def test_what_apk_accepts_too(text: str, packages: list[str]) -> None:
     assert parsed(text) == packages
 
 
+A, B, C = (PackageDirectory(path=f"/{name}") for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("rows", "files", "directories"),
+    [
+        pytest.param(
+            f"F:a\nR:f\nM:1:2:700\nZ:{Q1}\nR:g\n",
+            [PackageFile(path="/a/f", digest=parse_digest(Q1)), PackageFile(path="/a/g")],
+            [PackageDirectory(path="/a", mode=0o700, uid=1, gid=2)],
+            id="directory-acl-behind-a-file",
+        ),
+        pytest.param(
+            f"F:a\nR:f\nZ:{Q1}\nM:1:2:700\n",
+            [PackageFile(path="/a/f", digest=parse_digest(Q1))],
+            [PackageDirectory(path="/a", mode=0o700, uid=1, gid=2)],
+            id="directory-acl-behind-a-digest",
+        ),
+        pytest.param(
+            "F:a\nM:1:2:700\nM:3:4:711\n",
+            [],
+            [PackageDirectory(path="/a", mode=0o711, uid=3, gid=4)],
+            id="directory-acl-twice",
+        ),
+        pytest.param(
+            f"F:a\nR:f\nZ:{OTHER}\na:1:2:600\nZ:{Q1}\na:3:4:640\n",
+            [PackageFile(path="/a/f", mode=0o640, uid=3, gid=4, digest=parse_digest(Q1))],
+            [A],
+            id="the-last-acl-and-digest-count",
+        ),
+        pytest.param(
+            f"F:a\nR:f\nF:b\nZ:{Q1}\na:1:2:600\nR:g\n",
+            [PackageFile(path="/a/f", mode=0o600, uid=1, gid=2, digest=parse_digest(Q1)), PackageFile(path="/b/g")],
+            [A, B],
+            id="of-the-last-file-behind-a-directory",
+        ),
+        pytest.param(
+            "F:a\nR:f\nr:old\nR:g\nT:text\nM:1:2:700\n",
+            [PackageFile(path="/a/f"), PackageFile(path="/a/g")],
+            [PackageDirectory(path="/a", mode=0o700, uid=1, gid=2)],
+            id="fields-between",
+        ),
+        pytest.param(
+            f"F:a\nM:1:2:700\nR:f\nF:b\nF:a\nR:g\nR:f\nZ:{Q1}\n",
+            [PackageFile(path="/a/f", digest=parse_digest(Q1)), PackageFile(path="/a/g")],
+            [PackageDirectory(path="/a", mode=0o700, uid=1, gid=2), B],
+            id="directory-and-file-again",
+        ),
+        pytest.param("F:a\nF:b\nM:0:0:755\nF:c\n", [], [A, B, C], id="directories-only"),
+    ],
+)
+def test_rows_in_any_order_are_read_as_apk_does(
+    rows: str, files: list[PackageFile], directories: list[PackageDirectory]
+) -> None:
+    package = parse_installed(f"P:x\nV:1\n{rows}\n".encode(), "db")["x"]
+    assert list(package.files) == files
+    assert list(package.directories) == directories
+
+
 def test_file_names_are_bytes() -> None:
     package = parse_installed(b"P:x\nV:1\nT:\xff\nF:caf\xe9\nR:\xc3\xa9\n\n", "db")["x"]
     assert package.files[0].path.encode("utf-8", "surrogateescape") == b"/caf\xe9/\xc3\xa9"
@@ -194,50 +253,44 @@ ACL = "uid:gid:octal mode"
         pytest.param(
             "P:x\nV:1\nF:a\nM:0:0\n\n",
             4,
-            f"malformed field: 'M:0:0' (expected 'M:{ACL}', once behind 'F:')",
+            f"malformed field: 'M:0:0' (expected 'M:{ACL}', behind 'F:')",
             id="no-mode",
         ),
         pytest.param(
             "P:x\nV:1\nF:a\nR:b\na:0:0:9\n\n",
             5,
-            f"malformed field: 'a:0:0:9' (expected 'a:{ACL}', once behind 'R:')",
+            f"malformed field: 'a:0:0:9' (expected 'a:{ACL}', behind 'R:')",
             id="no-octal",
         ),
         pytest.param(
             "P:x\nV:1\nF:a\nR:b\na:root:0:755\n\n",
             5,
-            f"malformed field: 'a:root:0:755' (expected 'a:{ACL}', once behind 'R:')",
+            f"malformed field: 'a:root:0:755' (expected 'a:{ACL}', behind 'R:')",
             id="no-number-for-owner",
         ),
         pytest.param(
             "P:x\nV:1\nF:a\na:0:0:755\n\n",
             4,
-            f"malformed field: 'a:0:0:755' (expected 'a:{ACL}', once behind 'R:')",
+            f"malformed field: 'a:0:0:755' (expected 'a:{ACL}', behind 'R:')",
             id="file-acl-of-a-directory",
-        ),
-        pytest.param(
-            "P:x\nV:1\nF:a\nR:b\nM:0:0:755\n\n",
-            5,
-            f"malformed field: 'M:0:0:755' (expected 'M:{ACL}', once behind 'F:')",
-            id="directory-acl-of-a-file",
         ),
         pytest.param(
             "P:x\nV:1\nF:a\nR:b\nZ:Q1abc=\n\n",
             5,
-            "malformed field: 'Z:Q1abc=' (expected 'Z:Q1...', a digest, once behind 'R:')",
+            "malformed field: 'Z:Q1abc=' (expected 'Z:Q1...', a digest, behind 'R:')",
             id="no-digest",
         ),
         pytest.param(
             f"P:x\nV:1\nF:a\nZ:{Q1}\n\n",
             4,
-            f"malformed field: 'Z:{Q1}' (expected 'Z:Q1...', a digest, once behind 'R:')",
+            f"malformed field: 'Z:{Q1}' (expected 'Z:Q1...', a digest, behind 'R:')",
             id="digest-of-a-directory",
         ),
         pytest.param(
-            f"P:x\nV:1\nF:a\nR:b\nZ:{Q1}\nZ:{Q1}\n\n",
-            6,
-            f"malformed field: 'Z:{Q1}' (expected 'Z:Q1...', a digest, once behind 'R:')",
-            id="digest-twice",
+            "P:x\nV:1\nM:0:0:755\nF:a\n\n",
+            3,
+            f"malformed field: 'M:0:0:755' (expected 'M:{ACL}', behind 'F:')",
+            id="acl-before-directory",
         ),
     ],
 )
