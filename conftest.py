@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bed.mirror import known_alone
+
 HERE = Path(__file__).parent
 MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", HERE.parent / "shared" / "alpine"))
 
@@ -33,7 +35,7 @@ def pytest_report_header() -> list[str]:
 
 def _mirror() -> Path | None:
     if MIRROR.is_dir():
-        return MIRROR
+        return known_alone(MIRROR)
     from tests.testbed import Testbed
 
     folder = Testbed.current().mirror

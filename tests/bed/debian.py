@@ -22,7 +22,6 @@ from tests.bed.state import BedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-DEFAULT_SITE = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Ports come and go: the machine's own release is asked first, then those that have what it lacks.
 LATER_SUITES = ("trixie", "sid")
@@ -56,8 +55,10 @@ def download(names: Sequence[str], architectures: Sequence[str], folder: Path) -
     """The packages *names* for each of the Debian *architectures* that has all of them; files go into *folder*.
 
     Raises:
-        BedError: this is no Debian machine, or not one architecture could be fetched.
+        BedError: this is no Debian machine, its apt has no mirror, or not one architecture could be fetched.
     """
+    if site() is None:
+        raise BedError(f"apt's sources name no mirror of Debian's {codename()}; see apt-get update --print-uris")
     suites = dict.fromkeys((codename(), *LATER_SUITES))
     found: dict[str, tuple[Deb, ...]] = {}
     for suite in suites:
@@ -76,12 +77,12 @@ def native() -> str:
 
 
 @cache
-def site() -> str:
-    """The mirror of Debian that this machine's apt is set to use."""
+def site() -> str | None:
+    """The mirror of Debian that this machine's apt is set to use; None where its sources name none."""
     command = ["apt-get", "update", "--print-uris"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     match = re.search(rf"^'(\S+)/dists/{codename()}/InRelease'", done.stdout, re.MULTILINE)
-    return match[1] if match else DEFAULT_SITE
+    return match[1] if match else None
 
 
 @cache

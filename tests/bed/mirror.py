@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.bed.platforms import ARCHES, Arch
-from tests.bed.state import BedError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.bed.state import BedError, folder
 
 FLAVOR = "alpine-minirootfs"
 LATEST = "latest-stable"
@@ -75,19 +75,79 @@ def releases(mirror: Path) -> tuple[Release, ...]:
     return found
 
 
-def add(mirror: Path, release: Known, arch: Arch, tarball: bytes) -> None:
-    """Put one root filesystem (a gzipped tar) into *mirror*, with its checksums and its entry."""
-    folder = mirror / release.branch / "releases" / arch.apk
-    folder.mkdir(parents=True, exist_ok=True)
+def known_tarballs(mirror: Path) -> list[Path]:
+    """Return the known root filesystems that *mirror* holds."""
+    return sorted(path for path, _, _ in _known_files(mirror) if path.exists())
+
+
+def known_alone(mirror: Path) -> Path:
+    """Return *mirror*, or a folder of links to its known releases where it also holds others.
+
+    The tests know versions, sizes and packages of these releases, and that ``latest`` is the known one. The folder of
+    links lies in the state folder, and is made once.
+    """
+    if not mirror.is_dir() or _holds_known_alone(mirror):
+        return mirror
+    target = folder() / f"known-{hashlib.sha256(str(mirror.resolve()).encode()).hexdigest()[:12]}"
+    if not target.is_dir():
+        _link_known(mirror.resolve(), target)
+    return target
+
+
+def _holds_known_alone(mirror: Path) -> bool:
+    files = _known_files(mirror)
+    branches = {path.parent.name for path in mirror.glob("*/releases") if not path.parent.is_symlink()}
+    lists = {path: path.with_name("latest-releases.yaml") for path, _, _ in files}
+    return (
+        branches <= {release.branch for release in KNOWN}
+        and _latest(mirror) in {"", KNOWN_LATEST}
+        and all(path.name in listed.read_text() for path, listed in lists.items() if listed.exists())
+    )
+
+
+def _link_known(mirror: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".known-", dir=target.parent))
+    try:
+        for path, release, arch in _known_files(mirror):
+            if path.exists():
+                add(scratch, release, arch, path.read_bytes(), link=path)
+        (scratch / LATEST).write_text(f"{KNOWN_LATEST}\n")
+        if (mirror / STAND_IN).exists():
+            (scratch / STAND_IN).touch()
+        with suppress(OSError):  # another test run was first
+            scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _known_files(mirror: Path) -> list[tuple[Path, Known, Arch]]:
+    return [
+        (mirror / release.branch / "releases" / arch / file_name(release, ARCHES[arch]), release, ARCHES[arch])
+        for release in KNOWN
+        for arch in sorted(release.arches)
+    ]
+
+
+def add(mirror: Path, release: Known, arch: Arch, tarball: bytes, *, link: Path | None = None) -> None:
+    """Put one root filesystem (a gzipped tar) into *mirror*, with its checksums and its entry.
+
+    Writes *tarball*, or makes a symbolic link to *link*, the file that holds the same.
+    """
+    there = mirror / release.branch / "releases" / arch.apk
+    there.mkdir(parents=True, exist_ok=True)
     name = file_name(release, arch)
-    (folder / name).write_bytes(tarball)
+    if link:
+        (there / name).symlink_to(link)
+    else:
+        (there / name).write_bytes(tarball)
     entry = {"title": "Mini root filesystem", "branch": release.branch, "arch": arch.apk, "version": release.tag}
     entry |= {"flavor": FLAVOR, "file": name, "date": release.date, "time": "00:00:00", "size": str(len(tarball))}
     for kind in ("sha256", "sha512"):
         entry[kind] = hashlib.new(kind, tarball).hexdigest()
-        (folder / f"{name}.{kind}").write_text(f"{entry[kind]}  {name}\n")
+        (there / f"{name}.{kind}").write_text(f"{entry[kind]}  {name}\n")
     lines = [f"  {key}: {value}\n" for key, value in entry.items()]
-    (folder / "latest-releases.yaml").write_text("---\n-\n" + "".join(lines))
+    (there / "latest-releases.yaml").write_text("---\n-\n" + "".join(lines))
 
 
 def file_name(release: Known, arch: Arch) -> str:

@@ -57,7 +57,8 @@ def _debootstrap(scratch: Path, target: Path) -> None:
     if os.geteuid() != 0:
         raise BedError("debootstrap makes device nodes, which only root may do; run the tests as root")
     tree = scratch / "tree"
-    _run([program, "--variant=minbase", debian.codename(), str(tree), debian.site()])
+    mirror = filter(None, [debian.site()])  # else debootstrap's own
+    _run([program, "--variant=minbase", debian.codename(), str(tree), *mirror])
     left_out = [f"--exclude={pattern}" for pattern in LEAVE_OUT]
     _run(["tar", "--numeric-owner", "--sort=name", *left_out, "-C", str(tree), "-cf", str(target), "."])
 

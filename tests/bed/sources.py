@@ -49,14 +49,14 @@ def _wanted() -> str:
 
 def _settle(state: State, wanted: str, chosen: Path) -> None:
     state.wanted, state.mirror = wanted, str(chosen)
-    state.official = not (chosen / mirror.STAND_IN).exists()
+    state.official = not (chosen / mirror.STAND_IN).exists() and bool(mirror.known_tarballs(chosen))
 
 
 def _existing(state: State, wanted: str) -> Path | None:
-    """The folder that is wanted, or what was made last time for want of it."""
+    """The folder that is wanted, without releases that the tests do not know, or what was made instead of it."""
     path = Path(wanted).expanduser().resolve()
     if wanted != STAND_IN and path.is_dir():
-        return path
+        return mirror.known_alone(path)
     return Path(state.mirror) if state.wanted == wanted and Path(state.mirror).is_dir() else None
 
 

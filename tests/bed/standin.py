@@ -131,8 +131,8 @@ def _os_release(release: Known) -> str:
         "ID": "alpine",
         "VERSION_ID": release.version,
         "PRETTY_NAME": f'"Alpine Linux stand-in {release.branch}"',
-        "HOME_URL": '"https://www.debian.org/"',
-        "BUG_REPORT_URL": '"https://bugs.debian.org/"',
+        "HOME_URL": '"https://example.com/"',
+        "BUG_REPORT_URL": '"https://example.com/bugs"',
     }
     return "".join(f"{name}={value}\n" for name, value in fields.items())
 

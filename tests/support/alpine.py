@@ -19,7 +19,7 @@ BUSYBOX = b"\x7fELF BusyBox v1.37.0 multi-call\0ash\0"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:100:101::/:/sbin/nologin\n"
 GROUP = "root:x:0:root\nshadow:x:42:\napp:x:101:\n"
 SHADOW = "root:*::0:::::\napp:!::0:::::\n"
-REPOSITORY = "https://dl-cdn.alpinelinux.org/alpine/v3.24"
+REPOSITORY = "https://mirror.example.com/alpine/v3.24"
 
 
 def digest(content: bytes) -> str:

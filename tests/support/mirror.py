@@ -1,4 +1,4 @@
-"""The official root filesystems beside the repository, read in place."""
+"""The official root filesystems that the tests know, read in place from the mirror beside the repository."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import tempfile
 from pathlib import Path
 
 from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
+from tests.bed.mirror import known_alone, known_tarballs
 
 ROOT = Path(__file__).parents[2]
-MIRROR = Path(os.environ.get("PYTEST_ALPINE_MIRROR", ROOT.parent / "shared" / "alpine"))
+MIRROR = known_alone(Path(os.environ.get("PYTEST_ALPINE_MIRROR", ROOT.parent / "shared" / "alpine")))
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="pytest-alpine-")
 atexit.register(_FOLDER.cleanup)
 
-TARBALLS = sorted(MIRROR.glob("*/releases/*/alpine-minirootfs-*.tar.gz"))
-"""Every root filesystem of the mirror; empty where there is none."""
+TARBALLS = known_tarballs(MIRROR)
+"""Every root filesystem of the mirror that the tests know; empty where there is none."""
 
 
 def tarball_id(path: Path) -> str:

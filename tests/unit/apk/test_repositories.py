@@ -67,8 +67,8 @@ def test_malformed_lines(line: str) -> None:
 @pytest.mark.parametrize(
     ("url", "branch", "component"),
     [
-        ("https://dl-cdn.alpinelinux.org/alpine/v3.20/main", "v3.20", "main"),
-        ("http://dl-cdn.alpinelinux.org/alpine/edge/testing/", "edge", "testing"),
+        ("https://mirror.example.com/alpine/v3.20/main", "v3.20", "main"),
+        ("http://mirror.example.com/alpine/edge/testing/", "edge", "testing"),
         ("https://m.example/alpine/latest-stable/community", "latest-stable", "community"),
         ("/media/v3.19/main", "v3.19", "main"),
         ("https://packages.wolfi.dev/os", "", ""),

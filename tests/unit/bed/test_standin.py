@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.bed import apkdb, debian, mirror, standin
+from tests.bed.state import BedError
 from tests.bed.tree import Tree
 
 if TYPE_CHECKING:
@@ -133,3 +134,13 @@ def test_a_tree_keeps_what_is_there() -> None:
             ("etc", tarfile.DIRTYPE, 0),
             ("etc/motd", tarfile.REGTYPE, 5),
         ]
+
+
+def test_without_a_mirror_of_debian_the_text_says_where_to_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "site", lambda: None)
+    monkeypatch.setattr(debian, "codename", lambda: "bookworm")
+    with pytest.raises(BedError) as caught:
+        debian.download(["musl"], ["amd64"], tmp_path)
+    assert str(caught.value) == ("apt's sources name no mirror of Debian's bookworm; see apt-get update --print-uris")

@@ -126,18 +126,18 @@ CASES = [
         id="edge-and-another-branch",
         layer={
             "etc/apk/repositories": f"{REPOSITORY}/main\n"
-            "@edge https://dl-cdn.alpinelinux.org/alpine/edge/testing\n"
-            "https://dl-cdn.alpinelinux.org/alpine/v3.20/community\n"
+            "@edge https://mirror.example.com/alpine/edge/testing\n"
+            "https://mirror.example.com/alpine/v3.20/community\n"
             "https://packages.example.com/alpine\n"
         },
         found=[
             (
-                "@edge https://dl-cdn.alpinelinux.org/alpine/edge/testing: expected a repository of v3.24, "
+                "@edge https://mirror.example.com/alpine/edge/testing: expected a repository of v3.24, "
                 "found one of edge "
                 "(packages of another branch bring their own libraries, or break with those that are here)"
             ),
             (
-                "https://dl-cdn.alpinelinux.org/alpine/v3.20/community: expected a repository of v3.24, "
+                "https://mirror.example.com/alpine/v3.20/community: expected a repository of v3.24, "
                 "found one of v3.20 "
                 "(packages of another branch bring their own libraries, or break with those that are here)"
             ),
@@ -146,10 +146,10 @@ CASES = [
     Case(
         rule="repositories",
         id="latest-stable",
-        layer={"etc/apk/repositories": "https://dl-cdn.alpinelinux.org/alpine/latest-stable/main"},
+        layer={"etc/apk/repositories": "https://mirror.example.com/alpine/latest-stable/main"},
         found=[
             (
-                "https://dl-cdn.alpinelinux.org/alpine/latest-stable/main: expected a repository of v3.24, "
+                "https://mirror.example.com/alpine/latest-stable/main: expected a repository of v3.24, "
                 "found one of latest-stable (it becomes another branch at the next release)"
             )
         ],
@@ -444,7 +444,7 @@ CASES = [
         layer={
             "etc/alpine-release": "3.21.8\n",
             "etc/os-release": "ID=alpine\nVERSION_ID=3.21.8\n",
-            "etc/apk/repositories": "https://dl-cdn.alpinelinux.org/alpine/v3.21/main\n",
+            "etc/apk/repositories": "https://mirror.example.com/alpine/v3.21/main\n",
         },
         found=[
             (
