@@ -1,6 +1,8 @@
 # The only list of the public names, each with its module; __init__.py reads it. "as" is how a stub makes a name public:
 # https://typing.python.org/en/latest/spec/distributing.html#import-conventions
 from .apk.constraint import Constraint as Constraint
+from .apk.digest import Digest as Digest
+from .apk.files import PackageDirectory as PackageDirectory, PackageFile as PackageFile
 from .apk.package import Package as Package, Packages as Packages
 from .apk.version import Version as Version
 from .checks.clean.assertion import assert_clean as assert_clean, find_clean as find_clean
@@ -14,7 +16,7 @@ from .checks.comparison.assertions import (
 )
 from .checks.comparison.compare import Change as Change, Comparison as Comparison, compare as compare
 from .checks.file import assert_file as assert_file, find_file as find_file
-from .checks.findings import Finding as Finding
+from .checks.findings import Finding as Finding, Target as Target
 from .checks.installed import assert_installed as assert_installed, find_installed as find_installed
 from .checks.memory import assert_memory as assert_memory, find_memory as find_memory
 from .checks.musl import assert_musl as assert_musl, find_musl as find_musl
@@ -26,6 +28,7 @@ from .checks.runnable.assertion import assert_runnable as assert_runnable, find_
 from .checks.shell import assert_shell as assert_shell, find_shell as find_shell
 from .checks.size import assert_size as assert_size, find_size as find_size, sizes_by_package as sizes_by_package
 from .engine.base import Container as Container, Engine as Engine
+from .engine.exec.history import PastCommand as PastCommand
 from .engine.exec.result import CommandResult as CommandResult
 from .errors import (
     AlpineError as AlpineError,
@@ -49,8 +52,13 @@ from .errors import (
     PlatformNotRunnable as PlatformNotRunnable,
     StoreError as StoreError,
 )
+from .facts.libc import Libc as Libc
+from .facts.release import Release as Release
+from .facts.shell import Shell as Shell
+from .image.blobs.layer import Layer as Layer
 from .image.image import Image as Image, Size as Size
 from .image.open import open_image as open_image, published_platforms as published_platforms
+from .image.spec.config import HistoryEntry as HistoryEntry, ImageConfig as ImageConfig
 from .matrix.cells import Cell as Cell
 from .platforms import Platform as Platform
 from .reference import Reference as Reference
