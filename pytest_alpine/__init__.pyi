@@ -27,7 +27,8 @@ from .checks.platform import assert_platform as assert_platform, find_platform a
 from .checks.runnable.assertion import assert_runnable as assert_runnable, find_runnable as find_runnable
 from .checks.shell import assert_shell as assert_shell, find_shell as find_shell
 from .checks.size import assert_size as assert_size, find_size as find_size, sizes_by_package as sizes_by_package
-from .engine.base import Container as Container, Engine as Engine
+from .engine.base import Engine as Engine
+from .engine.container import Container as Container
 from .engine.exec.history import PastCommand as PastCommand
 from .engine.exec.result import CommandResult as CommandResult
 from .errors import (

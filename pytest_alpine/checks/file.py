@@ -21,7 +21,7 @@ from pytest_alpine.rootfs.base import open_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import Entry, Kind, RootFS
 

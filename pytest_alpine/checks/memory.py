@@ -8,7 +8,7 @@ from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
 
 
 def assert_memory(container: Container, limit: str | int) -> None:

@@ -12,7 +12,7 @@ from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, as_globs, built_for_gl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.facts.libc import Libc
     from pytest_alpine.image.image import Image
 

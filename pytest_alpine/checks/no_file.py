@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.checks.findings import Target
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
 _MOST: Final = 20  # files of one pattern: hundreds of lines would hide the other patterns'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.package import Package
     from pytest_alpine.checks.findings import Target
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.facts.binaries import Binary
     from pytest_alpine.image.image import Image
 

@@ -12,7 +12,7 @@ from pytest_alpine.sizes import format_size, parse_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
 UNOWNED: Final = "(no package)"

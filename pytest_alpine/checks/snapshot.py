@@ -16,7 +16,7 @@ from pytest_alpine.image.image import Image
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.platforms import Platform
     from pytest_alpine.rootfs.base import RootFS
 

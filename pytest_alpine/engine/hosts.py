@@ -15,7 +15,8 @@ from pytest_alpine.errors import AlpineError, EngineUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Platform
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.exec.scripts import SHELL
+from pytest_alpine.engine.exec.command import SHELL
 
 if TYPE_CHECKING:
     from pytest_alpine.platforms import Machine

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -23,7 +23,7 @@ _ROOM: Final = 256 << 20
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
-class Ahead(NamedTuple):
+class StartLimit(NamedTuple):
     """How many containers may run before anybody asks for them: the smaller number."""
 
     by_cores: int
@@ -31,7 +31,7 @@ class Ahead(NamedTuple):
     """One for each 256 MiB that the machine has available now."""
 
     @classmethod
-    def now(cls, processes: int = 1, *, cores: int | None = None, meminfo: Path = _MEMINFO) -> Ahead:
+    def now(cls, processes: int = 1, *, cores: int | None = None, meminfo: Path = _MEMINFO) -> StartLimit:
         """Return what one of so many *processes*, which share the machine, may start."""
         by_cores = max(1, ((cores or os.cpu_count() or 1) + _MORE_THAN_CORES) // processes)
         available = available_memory(meminfo)
@@ -53,7 +53,7 @@ def available_memory(meminfo: Path = _MEMINFO) -> int | None:
 class ContainerPool(Generic[Key]):
     """Containers of each key: one that is shared, and fresh ones. For use by one thread; it has others that work."""
 
-    def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], Ahead] = Ahead.now) -> None:
+    def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], StartLimit] = StartLimit.now) -> None:
         """Start nothing yet.
 
         Args:

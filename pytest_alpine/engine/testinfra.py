@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from testinfra.backend.base import CommandResult
+    from collections.abc import Callable
+
+    from testinfra.backend.base import CommandResult as HostResult
     from testinfra.host import Host
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.exec.result import CommandResult
 
 # Seconds: testinfra knows no time limit, and tests that install something through it take their time.
 _TIMEOUT: Final = 600.0
@@ -24,8 +26,13 @@ class _AsUser(str):
     user: str
 
 
-def open_host(container: Container) -> Host:
-    """Return testinfra's Host of *container*."""
+def open_host(container_id: str, run: Callable[..., CommandResult]) -> Host:
+    """Return testinfra's Host of a container.
+
+    Args:
+        container_id: what testinfra's messages call it.
+        run: runs a command in it, as ``Container.run`` does.
+    """
     import testinfra.host
     from testinfra.backend.base import BaseBackend
 
@@ -34,10 +41,10 @@ def open_host(container: Container) -> Host:
 
         NAME = "pytest-alpine"
 
-        def run(self, command: str, *args: str, **_: Any) -> CommandResult:  # noqa: ANN401 - testinfra's signature
+        def run(self, command: str, *args: str, **_: Any) -> HostResult:  # noqa: ANN401 - testinfra's signature
             line = self.get_command(command, *args)
             user = line.user if isinstance(line, _AsUser) else None
-            result = container.run(str(line), _TIMEOUT, user=user)
+            result = run(str(line), _TIMEOUT, user=user)
             return self.result(result.exit_code, self.encode(line), result.stdout_bytes, result.stderr_bytes)
 
         def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
@@ -58,7 +65,7 @@ def open_host(container: Container) -> Host:
         def encode(self, data: str) -> bytes:
             return data.encode(self.encoding, "surrogateescape")
 
-    backend = AlpineBackend(container.id)
+    backend = AlpineBackend(container_id)
     host = testinfra.host.Host(backend)
     backend.set_host(host)
     return host

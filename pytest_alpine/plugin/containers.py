@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pytest_alpine.engine.pool import Ahead, ContainerPool
+from pytest_alpine.engine.pool import ContainerPool, StartLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.matrix.cells import Cell
 
 
@@ -27,7 +27,7 @@ class CellContainers:
         """
         self._processes = processes
         self._whole_cells = whole_cells
-        self._pool = ContainerPool(start, self._ahead)
+        self._pool = ContainerPool(start, self._limit)
         self._left: Counter[tuple[Cell, bool]] = Counter()
         self._idle: set[Cell] = set()
         self._kept: set[str] = set()
@@ -47,7 +47,7 @@ class CellContainers:
                 self._pool.trim(cell, left)
             elif left <= 0:
                 self._idle.add(cell)
-        if self._idle and (self._whole_cells or not self._ahead().by_memory):
+        if self._idle and (self._whole_cells or not self._limit().by_memory):
             for cell in self._idle:
                 self._pool.release(cell)
             self._idle.clear()
@@ -61,14 +61,14 @@ class CellContainers:
         return self._pool.get(cell)
 
     def fresh(self, cell: Cell) -> Container:
-        """Return a container of *cell* that no test had before; ``give_back`` it.
+        """Return a container of *cell* that no test had before; ``release`` it.
 
         Raises:
             AlpineError: it could not be started.
         """
         return self._pool.take(cell)
 
-    def give_back(self, container: Container) -> None:
+    def release(self, container: Container) -> None:
         """Stop a fresh container in the background, unless it is kept."""
         if container.id not in self._kept:
             self._pool.stop(container)
@@ -92,5 +92,5 @@ class CellContainers:
         """
         self._pool.close()
 
-    def _ahead(self) -> Ahead:
-        return Ahead.now(self._processes)
+    def _limit(self) -> StartLimit:
+        return StartLimit.now(self._processes)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from testinfra.host import Host
 
-    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.matrix.cells import Cell
 
@@ -65,7 +66,7 @@ def alpine_container_per_test(
     with problems_told(session.settings, alpine_cell):
         container = session.containers.fresh(alpine_cell)
     yield container
-    session.containers.give_back(container)
+    session.containers.release(container)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from pytest_alpine.engine.base import Container, Engine
+    from pytest_alpine.engine.base import Engine
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.access import Access
     from pytest_alpine.image.image import Image, Size
     from pytest_alpine.matrix.cells import Cell
@@ -156,13 +157,13 @@ class AlpineSession:
         """Add to the *report* of a failed test what its containers did, and how to enter them where they are kept."""
         if "containers" not in self.__dict__:
             return
-        from pytest_alpine.engine.running import RunningContainer
+        from pytest_alpine.engine.container import Container
         from pytest_alpine.report.sections import container_sections
 
         cell = cell_of(item)
         found: Mapping[str, Any] = getattr(item, "funcargs", None) or {}
         for container in map(found.get, (SHARED, FRESH)):
-            if isinstance(container, RunningContainer):  # a suite may have fixtures of its own by these names
+            if isinstance(container, Container):  # a suite may have fixtures of its own by these names
                 report.sections.extend(container_sections(container))
                 if cell is not None and self.settings.keep:
                     report.sections.append((KEPT, self._kept(cell, container)))

@@ -10,7 +10,7 @@ from pytest_alpine.errors import AlpineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
 
 
 def container_sections(container: Container) -> Iterator[tuple[str, str]]:

@@ -262,7 +262,7 @@ def test_interrupted_while_it_starts(engine: Engine, alpine: Image, monkeypatch:
         raise KeyboardInterrupt
 
     before = ours(engine)
-    monkeypatch.setattr("pytest_alpine.engine.exec.commands.Commands.greet", interrupted)
+    monkeypatch.setattr("pytest_alpine.engine.exec.commands.Commands.start_shell", interrupted)
     with pytest.raises(KeyboardInterrupt):
         engine.start(alpine)
     assert ours(engine) == before

@@ -54,7 +54,7 @@ class TestFiles:
     @pytest.fixture
     def container(self, made: Container, with_shell: bool, monkeypatch: pytest.MonkeyPatch) -> Container:
         if not with_shell:
-            monkeypatch.setattr(made.commands, "has_shell", False)  # type: ignore[attr-defined]  # of the engine at hand
+            monkeypatch.setattr(made.commands, "has_shell", False)
         return made
 
     @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.bubblewrap.pipes import PipeStream
-from pytest_alpine.engine.docker.killing import kill_by_shell
+from pytest_alpine.engine.docker.process import kill_by_shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_alpine.engine.exec.command import Program
     from pytest_alpine.engine.exec.process import Process, Processes, ProcessStream
 
 
@@ -36,10 +37,10 @@ class LocalStream(PipeStream):
 class LocalProcess:
     """A process of this machine."""
 
-    def __init__(self, argv: Sequence[str], env: Mapping[str, str] | None) -> None:
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=None if env is None else dict(env)
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=dict(env) or None
         )
         self.stream: ProcessStream = LocalStream(process)
         self._process = process
@@ -56,18 +57,11 @@ class LocalProcesses:
         self.shell = shell
         self.started = 0
 
-    def start(  # noqa: PLR0913 - what a process gets
-        self,
-        argv: Sequence[str],
-        *,
-        user: str | None = None,  # noqa: ARG002 - there is one
-        workdir: str | None = None,  # noqa: ARG002
-        env: Mapping[str, str] | None = None,
-        stdin: bool = False,  # noqa: ARG002
-        tty: bool = False,  # noqa: ARG002
-    ) -> Process:
+    def start(self, program: Program) -> Process:
+        """Start *program* as the user of these tests, in this folder, without a terminal."""
         self.started += 1
-        return LocalProcess([*self.shell, *argv[1:]] if argv[0] == "/bin/sh" else argv, env)
+        argv = program.argv
+        return LocalProcess([*self.shell, *argv[1:]] if argv[0] == "/bin/sh" else argv, program.env)
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
         kill_by_shell(self, pid, itself=itself)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.clean.rule import Rule
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.checks.snapshot import Moment
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
 # Whoever deletes a folder of a package breaks one rule a thousand times.

@@ -15,7 +15,7 @@ from pytest_alpine.checks.subjects import as_globs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_alpine.engine.base import Container
+    from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
 

@@ -5,9 +5,7 @@ Spec: https://github.com/containers/bubblewrap
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.base import NO_NETWORK
 from pytest_alpine.engine.bubblewrap.link import SpawnerLink
@@ -15,6 +13,7 @@ from pytest_alpine.engine.bubblewrap.overlay import remove_left
 from pytest_alpine.engine.bubblewrap.program import find_bubblewrap, look_bubblewrap
 from pytest_alpine.engine.bubblewrap.unpacked import remove_partial
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
+from pytest_alpine.engine.running import RunningContainers
 from pytest_alpine.errors import EngineUnavailable
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.base import Engine
     from pytest_alpine.engine.bubblewrap.container import BubblewrapContainer
     from pytest_alpine.image.image import Image
-
-_STOPPED_AT_ONCE: Final = 8
 
 
 class BubblewrapEngine:
@@ -61,11 +58,10 @@ class BubblewrapEngine:
         except BaseException:
             self._link.close()
             raise
+        self._running = RunningContainers()
         self._starter = BubblewrapStart(
-            self._link, self._store / "containers", program, native=self.machines.native.machine, forget=self._forget
+            self._link, self._running, self._store / "containers", program, native=self.machines.native.machine
         )
-        self._lock = threading.Lock()
-        self._running: set[BubblewrapContainer] = set()
 
     @property
     def name(self) -> str:
@@ -85,10 +81,7 @@ class BubblewrapEngine:
 
     def start(self, image: Image) -> BubblewrapContainer:
         """Start a container of *image*; see ``Engine.start``."""
-        container = self._starter.start(image, emulated=self.emulated(image.platform))
-        with self._lock:
-            self._running.add(container)
-        return container
+        return self._starter.start(image, emulated=self.emulated(image.platform))
 
     def sweep(self) -> list[str]:
         """Remove the files of containers of runs on this machine that are dead, and return their names."""
@@ -96,20 +89,15 @@ class BubblewrapEngine:
         return remove_left(self._store / "containers")
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept."""
-        with self._lock:
-            running = list(self._running)
+        """Stop all containers that this object started, but those that are kept.
+
+        Raises:
+            EngineError: one could not be stopped.
+        """
         try:
-            with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
-                stopped = [threads.submit(container.let_go) for container in running]
-            for one in stopped:
-                one.result()
+            self._running.close()
         finally:
             self._link.close()
-
-    def _forget(self, container: BubblewrapContainer) -> None:
-        with self._lock:
-            self._running.discard(container)
 
 
 if TYPE_CHECKING:

@@ -29,14 +29,14 @@ OVERLAY: Final = "lowerdir=lower,upperdir=upper,workdir=work,volatile"
 _LABELS: Final = ".json"
 
 
-class PrivateFolder:
+class ContainerFolder:
     """The folder of one container: ``merged`` is its root filesystem."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
-    def made(cls, path: Path, lower: Path) -> PrivateFolder:
+    def create(cls, path: Path, lower: Path) -> ContainerFolder:
         """Make the folder *path* for a container that begins with what is in *lower*.
 
         Raises:
@@ -110,7 +110,7 @@ def remove_left(parent: Path) -> list[str]:
     """
     removed = []
     for path in sorted(parent.glob(f"*{_LABELS}")):
-        folder = PrivateFolder(path.with_suffix(""))
+        folder = ContainerFolder(path.with_suffix(""))
         with suppress(OSError, ValueError):
             if is_dead(json.loads(path.read_text())):
                 folder.remove()

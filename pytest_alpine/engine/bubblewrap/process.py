@@ -18,11 +18,12 @@ from pytest_alpine.errors import EngineError, FileNotInImage
 from pytest_alpine.facts.users import Identity, UnknownUserError, find_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from pytest_alpine.engine.bubblewrap.folder_rootfs import FolderRootFS
     from pytest_alpine.engine.bubblewrap.link import SpawnerLink
     from pytest_alpine.engine.bubblewrap.procfs import ProcFS
+    from pytest_alpine.engine.exec.command import Program
 
 _SETTLING: Final = 5.0
 _DYING: Final = 10.0
@@ -177,36 +178,27 @@ class SandboxProcesses:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    def start(  # noqa: PLR0913 - what a process gets
-        self,
-        argv: Sequence[str],
-        *,
-        user: str | None = None,
-        workdir: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bool = False,
-        tty: bool = False,
-    ) -> Process:
-        """Start the program *argv*."""
+    def start(self, program: Program) -> Process:
+        """Start *program*."""
         box = self._sandbox
         try:
-            who = box.identity(box.user if user is None else user)
+            who = box.identity(box.user if program.user is None else program.user)
         except UnknownUserError as error:
             return RefusedProcess(str(error))
         request = {
             "do": "run",
-            "argv": list(argv),
-            "env": {**({"TERM": "xterm"} if tty else {}), "HOME": who.home, **box.env, **(env or {})},
-            "workdir": workdir or box.workdir,
+            "argv": program.argv,
+            "env": {**({"TERM": "xterm"} if program.tty else {}), "HOME": who.home, **box.env, **program.env},
+            "workdir": program.workdir or box.workdir,
             "uid": who.uid,
             "gid": who.gid,
             "groups": who.groups,
-            "tty": tty,
+            "tty": program.tty,
         }
         end = Exit()
         with ExitStack() as stack:
             stack.callback(os.close, end.told)
-            inside, outside = _terminal(box.view.files) if tty else _pipes()
+            inside, outside = _terminal(box.view.files) if program.tty else _pipes()
             for descriptor in set(inside):
                 stack.callback(os.close, descriptor)
             try:
@@ -216,10 +208,11 @@ class SandboxProcesses:
                 for descriptor in set(outside):
                     os.close(descriptor)
                 if isinstance(error, OSError):
-                    raise EngineError(f"cannot run {argv[0]!r}: {(error.strerror or str(error)).lower()}") from error
+                    why = (error.strerror or str(error)).lower()
+                    raise EngineError(f"cannot run {program.argv[0]!r}: {why}") from error
                 raise
         stream = PipeStream(*outside, end.descriptor)
-        if not stdin and not tty:
+        if not program.stdin and not program.tty:
             stream.end_input()
         return SandboxedProcess(stream=stream, end=end)
 

@@ -1,6 +1,7 @@
-"""The processes of a container of this machine, by its own ``/proc``: who they are, what they use, and their end.
+"""The processes of a container of this machine, as its own ``/proc`` shows them.
 
-Specs: proc(5); https://docs.kernel.org/filesystems/proc.html for ``smaps_rollup``
+Specs: proc(5); proc_pid_stat(5), whose 4th field is the parent and whose 6th is the session, which outlives the
+parent; https://docs.kernel.org/filesystems/proc.html for ``smaps_rollup``.
 """
 
 from __future__ import annotations
@@ -10,18 +11,50 @@ import re
 import signal
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.bubblewrap.descendants import ProcessState, descendants, parse_state
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # Numbers are collected until no more turn up: processes may start others while they are killed.
 _ROUNDS: Final = 5
 _DYING: Final = 1.0
 _DEAD: Final = ("Z", "X")
 _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessState:
+    """What is known of one process."""
+
+    pid: int
+    state: str
+    """``Z`` for one that has ended and that nobody has asked for."""
+    parent: int
+    session: int
+
+
+def parse_state(line: str) -> ProcessState | None:
+    """Return what *line*, the content of ``/proc/PID/stat``, tells; None where it is no such line."""
+    # The name stands in brackets and may hold anything.
+    head, _, rest = line.rpartition(")")
+    fields = rest.split()
+    pid = head.partition(" ")[0]
+    if not pid.isdecimal() or len(fields) < 4:  # noqa: PLR2004 - state, parent, group, session
+        return None
+    return ProcessState(pid=int(pid), state=fields[0], parent=int(fields[1]), session=int(fields[3]))
+
+
+def descendants(root: int, processes: Iterable[ProcessState]) -> set[int]:
+    """Return the numbers of all living *processes* that *root* started, and those in their sessions; not its own."""
+    living = [process for process in processes if process.state != "Z"]
+    tree = {root}
+    while True:
+        more = {each.pid for each in living if each.parent in tree or each.session in tree} - tree
+        if not more:
+            return tree - {root}
+        tree |= more
 
 
 class ProcFS:

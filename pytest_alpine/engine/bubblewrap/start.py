@@ -7,27 +7,29 @@ import os
 import secrets
 import select
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.bubblewrap.container import BubblewrapContainer
 from pytest_alpine.engine.bubblewrap.folder_rootfs import FolderRootFS
-from pytest_alpine.engine.bubblewrap.overlay import OVERLAY, PrivateFolder
+from pytest_alpine.engine.bubblewrap.overlay import OVERLAY, ContainerFolder
 from pytest_alpine.engine.bubblewrap.process import Exit, Sandbox, SandboxView
 from pytest_alpine.engine.bubblewrap.procfs import ProcFS
 from pytest_alpine.engine.bubblewrap.sandbox import ARGUMENTS, BY_PROGRAM, environment, sandbox_arguments, sandbox_files
 from pytest_alpine.engine.bubblewrap.unpacked import unpacked
+from pytest_alpine.engine.exec.command import SHELL
 from pytest_alpine.engine.exec.result import last_lines
-from pytest_alpine.engine.exec.scripts import SHELL
 from pytest_alpine.engine.keepalive import BY_SHELL, pause_program
 from pytest_alpine.engine.labels import container_name
-from pytest_alpine.engine.start_problem import all_said, start_problem
+from pytest_alpine.engine.starting import all_said, start_or_explain, start_problem
 from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pytest_alpine.engine.bubblewrap.link import SpawnerLink
+    from pytest_alpine.engine.running import RunningContainers
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
@@ -42,53 +44,46 @@ class BubblewrapStart:
     """Starts sandboxes."""
 
     def __init__(
-        self,
-        link: SpawnerLink,
-        folder: Path,
-        program: str,
-        *,
-        native: Machine,
-        forget: Callable[[BubblewrapContainer], None],
+        self, link: SpawnerLink, running: RunningContainers, folder: Path, program: str, *, native: Machine
     ) -> None:
-        """Start sandboxes.
+        """Start nothing yet.
 
         Args:
-            link: the process that starts them.
+            link: the process that starts sandboxes.
+            running: where containers are noted.
             folder: where their folders are made.
             program: the path of bubblewrap.
             native: the machine that this is.
-            forget: told when one was stopped.
         """
         self.overlays = True
         """Whether the kernel mounts overlays, as far as is known."""
         self._link = link
+        self._running = running
         self._folder = folder
         self._program = program
         self._native = native
-        self._forget = forget
 
     def start(self, image: Image, *, emulated: bool) -> BubblewrapContainer:
         """Start a container of *image*; see ``Engine.start``."""
-        folder = PrivateFolder.made(self._folder / container_name(image), unpacked(image))
+        container = self._created(image, emulated=emulated)
+        start_or_explain(container, lambda: _boot(container), lambda error: _diagnosis(container, error))
+        return container
+
+    def _created(self, image: Image, *, emulated: bool) -> BubblewrapContainer:
+        folder = ContainerFolder.create(self._folder / container_name(image), unpacked(image))
+        name = folder.path.name
         try:
-            sandbox = self._boot(image, folder)
+            sandbox = self._sandbox(image, folder)
         except BaseException:
             folder.remove()
             raise
-        container = BubblewrapContainer(sandbox, folder, image, emulated=emulated, forget=self._forget)
-        try:
-            _prepare(container, sandbox)
-        except AlpineError as error:
-            problem = _diagnosis(container, error)
-            with suppress(EngineError):
-                container.stop()
-            raise problem from error
-        except BaseException:
-            container.stop()
-            raise
+        container = BubblewrapContainer(
+            sandbox, folder, image, emulated=emulated, forget=partial(self._running.forget, name)
+        )
+        self._running.add(name, container.close)
         return container
 
-    def _boot(self, image: Image, folder: PrivateFolder) -> Sandbox:
+    def _sandbox(self, image: Image, folder: ContainerFolder) -> Sandbox:
         """Start a sandbox in *folder*, and return it when its first process runs."""
         hostname = secrets.token_hex(6)
         program = pause_program(self._native)
@@ -130,7 +125,7 @@ class BubblewrapStart:
             failed.pop_all()
         return sandbox
 
-    def _contain(self, folder: PrivateFolder, words: Sequence[str], descriptors: Sequence[int]) -> int:
+    def _contain(self, folder: ContainerFolder, words: Sequence[str], descriptors: Sequence[int]) -> int:
         """Start bubblewrap over an overlay, or else over a copy, and return the number of its process."""
         request = {"do": "contain", "folder": str(folder.path), "argv": words}
         try:
@@ -144,11 +139,11 @@ class BubblewrapStart:
         except OSError as error:
             raise EngineError(f"cannot start a sandbox: {error.strerror or error}") from error
 
-    def _end(self, monitor: int, folder: PrivateFolder) -> None:
+    def _end(self, monitor: int, folder: ContainerFolder) -> None:
         with suppress(EngineUnavailable, OSError):
             self._link.ask({"do": "end", "pid": monitor, "folder": str(folder.path)})
 
-    def _view(self, folder: PrivateFolder, pid: int) -> SandboxView:
+    def _view(self, folder: ContainerFolder, pid: int) -> SandboxView:
         """Look into the sandbox whose first process is *pid*."""
         where = f"container {folder.path.name}"
         with ExitStack() as failed:
@@ -166,13 +161,13 @@ class BubblewrapStart:
         return SandboxView(descriptor=descriptor, files=files, proc=proc)
 
 
-def _prepare(container: BubblewrapContainer, sandbox: Sandbox) -> None:
-    """Make what engines make for every container, and a shell that listens."""
-    for path in (sandbox.workdir, *container.image.config.volumes):
-        sandbox.view.files.make_directory(path)
-    container.commands.has_shell = sandbox.view.files.exists(SHELL)
+def _boot(container: BubblewrapContainer) -> None:
+    """Make what engines make in every container, and start a shell."""
+    for path in (container.image.config.working_dir or "/", *container.image.config.volumes):
+        container.files.make_directory(path)
+    container.commands.has_shell = container.files.exists(SHELL)
     if container.commands.has_shell:
-        container.commands.greet()
+        container.commands.start_shell()
 
 
 def _diagnosis(container: BubblewrapContainer, error: AlpineError) -> AlpineError:

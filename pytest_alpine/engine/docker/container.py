@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
+from pytest_alpine.engine.container import Container
 from pytest_alpine.engine.docker.archive import DockerArchive
 from pytest_alpine.engine.docker.live_rootfs import LiveRootFS
 from pytest_alpine.engine.docker.memory import READ_MEMORY, memory_in_stats, parse_memory
 from pytest_alpine.engine.docker.process import DockerProcesses
 from pytest_alpine.engine.etc_hosts import HOSTS_FILE, hosts_file
+from pytest_alpine.engine.exec.command import Command
 from pytest_alpine.engine.labels import KEPT, PREFIX
-from pytest_alpine.engine.running import RunningContainer
 from pytest_alpine.errors import EngineError, EngineRefusedError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from pytest_alpine.dockerapi.variants import Api
-    from pytest_alpine.engine.base import Container
     from pytest_alpine.engine.exec.result import CommandResult
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import RootFS
@@ -32,7 +32,7 @@ _ROOT: Final = "0"
 _HOSTNAME: Final = 12  # digits of its ID
 
 
-class DockerContainer(RunningContainer):
+class DockerContainer(Container):
     """A running container. A context manager that stops it; any number of threads may use it at once."""
 
     def __init__(  # noqa: PLR0913 - what the engine knows of it
@@ -46,14 +46,14 @@ class DockerContainer(RunningContainer):
         api: Api,
         forget: Callable[[], None],
     ) -> None:
-        super().__init__(name, image, DockerProcesses(client=client, container=container_id), emulated=emulated)
+        processes = DockerProcesses(client=client, container=container_id)
+        super().__init__(name, image, processes, emulated=emulated, forget=forget)
         self._client = client
         self._id = container_id
         self._api = api
-        self._forget = forget
-        self._kept = False
-        self._archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
-        self._live = LiveRootFS(self._archive, self._run_as_root)
+        self.archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
+        """Its files, as the engine hands them out even if it does not run."""
+        self._live = LiveRootFS(self.archive, self._run_as_root)
 
     @property
     def id(self) -> str:
@@ -84,7 +84,7 @@ class DockerContainer(RunningContainer):
         return self._live.snapshot()
 
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-        self._archive.write(path, data, mode=mode, uid=uid, gid=gid)
+        self.archive.write(path, data, mode=mode, uid=uid, gid=gid)
 
     def logs(self) -> str:
         """Return what the container's first process, and whoever writes to its outputs, has written."""
@@ -111,15 +111,6 @@ class DockerContainer(RunningContainer):
             )
         return found
 
-    def keep(self) -> str:
-        """Leave the container running for good, and return the command that opens a shell in it."""
-        name = KEPT + self._name.removeprefix(f"{PREFIX}-")
-        with docker_errors(f"cannot rename container {self._name}"):
-            self._client.api.rename(self._id, name)
-        self._name = name
-        self._kept = True
-        return self.enter_command
-
     def write_hosts(self) -> None:
         """Write ``/etc/hosts``, which the engine does only where it makes a network."""
         names = hosts_file(self._id[:_HOSTNAME])
@@ -127,30 +118,38 @@ class DockerContainer(RunningContainer):
         if told is None or told.exit_code:
             self._put(HOSTS_FILE, names.encode())
 
-    def let_go(self) -> None:
-        """Stop the container, unless it is to be kept; for the engine when it is closed."""
-        if self._kept:
-            self.commands.close()
-        else:
-            self.stop()
+    def _remove(self) -> None:
+        remove_container(self._client, self._id, self._name)
 
-    def stop(self) -> None:
-        """Kill the container and remove it with its volumes; stopping again does nothing."""
-        self.commands.close()
-        try:
-            with docker_errors(f"cannot remove container {self._name}"):
-                self._client.api.remove_container(self._id, force=True, v=True)
-        except EngineRefusedError as error:
-            if error.status not in _GONE:
-                raise
-        self._forget()
+    def _leave_running(self) -> None:
+        name = KEPT + self._name.removeprefix(f"{PREFIX}-")
+        with docker_errors(f"cannot rename container {self._name}"):
+            self._client.api.rename(self._id, name)
+        self._name = name
 
     def _run_as_root(self, line: str) -> CommandResult | None:
         if not self.commands.has_shell:
             return None
         is_root = self._image.config.user in {"", "root", _ROOT}
-        return self.commands.run(line, user=None if is_root else _ROOT)
+        return self.commands.run(Command(words=line, user=None if is_root else _ROOT))
 
 
-if TYPE_CHECKING:
-    _: type[Container] = DockerContainer
+def remove_container(client: DockerClient, container_id: str, name: str) -> bool:
+    """Kill a container and remove it with its volumes; return whether it was there to be removed.
+
+    Args:
+        client: the connection to its engine.
+        container_id: its ID or its name.
+        name: how messages call it.
+
+    Raises:
+        EngineError: the engine refused.
+    """
+    try:
+        with docker_errors(f"cannot remove container {name}"):
+            client.api.remove_container(container_id, force=True, v=True)
+    except EngineRefusedError as error:
+        if error.status not in _GONE:
+            raise
+        return False
+    return True

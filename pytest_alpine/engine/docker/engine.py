@@ -7,29 +7,21 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.dockerapi.client import Connect, connect, docker_errors
 from pytest_alpine.dockerapi.variants import read_api
+from pytest_alpine.engine.docker.container import DockerContainer, remove_container
 from pytest_alpine.engine.docker.images import DockerImages
 from pytest_alpine.engine.docker.start import DockerStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.labels import KEPT, RUN, is_dead
-from pytest_alpine.errors import EngineRefusedError
+from pytest_alpine.engine.running import RunningContainers
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_alpine.engine.base import Engine
-    from pytest_alpine.engine.docker.container import DockerContainer
     from pytest_alpine.image.image import Image
-
-_GONE: Final = (404, 409)  # removed, or being removed
-_STOPPED_AT_ONCE: Final = 8
 
 
 class DockerEngine:
@@ -62,16 +54,10 @@ class DockerEngine:
         """What its machine runs."""
         self.images = DockerImages(self._client, f"{self._info['Name']} {self._info['DockerRootDir']}")
         """The images it holds."""
+        self._running = RunningContainers()
         self._starter = DockerStart(
-            self._client,
-            native=self.machines.native.machine,
-            api=self.api,
-            network=network,
-            remember=self._remember,
-            forget=self._forget,
+            self._client, self._running, native=self.machines.native.machine, api=self.api, network=network
         )
-        self._lock = threading.Lock()
-        self._there: dict[str, Callable[[], object]] = {}
 
     @property
     def name(self) -> str:
@@ -101,48 +87,30 @@ class DockerEngine:
         removed = []
         for container in found:
             name = next(iter(container.get("Names") or ()), container["Id"]).lstrip("/")
-            if not name.startswith(KEPT) and is_dead(container["Labels"]) and self._remove(container["Id"], name):
+            # Another process may sweep, too, and have removed it.
+            dead = not name.startswith(KEPT) and is_dead(container["Labels"])
+            if dead and remove_container(self._client, container["Id"], name):
                 removed.append(name)
         return removed
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept, and let go of the engine.
+        """Stop all containers that this object started, but those that are kept, and close the connection.
 
         Those too that could not be stopped before, or of which it is not known whether they were made.
+
+        Raises:
+            EngineError: one could not be stopped.
         """
-        with self._lock:
-            there = list(self._there.values())
-        with ThreadPoolExecutor(_STOPPED_AT_ONCE) as threads:
-            stopped = [threads.submit(let_go) for let_go in there]
-        self._client.close()
-        for one in stopped:
-            one.result()
+        try:
+            self._running.close()
+        finally:
+            self._client.close()
 
     def _is_here(self) -> bool:
         """Whether the engine runs on this machine's own kernel, whose emulators can be seen."""
         by_socket = self._client.api.base_url == "http+docker://localhost"
         same_name = self._info.get("Name") == socket.gethostname()
         return (by_socket or same_name) and self._info.get("KernelVersion") == os.uname().release
-
-    def _remember(self, name: str, let_go: Callable[[], object] | None) -> None:
-        """Note that there may be a container *name*, and what lets go of it; where None, it is removed by its name."""
-        with self._lock:
-            self._there[name] = let_go or partial(self._remove, name, name)
-
-    def _forget(self, name: str) -> None:
-        with self._lock:
-            self._there.pop(name, None)
-
-    def _remove(self, container_id: str, name: str) -> bool:
-        """Remove a container; return whether it was there to be removed."""
-        try:
-            with docker_errors(f"cannot remove container {name}"):
-                self._client.api.remove_container(container_id, force=True, v=True)
-        except EngineRefusedError as error:
-            if error.status not in _GONE:
-                raise
-            return False  # another process sweeps too
-        return True
 
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ _INSPECTS_PLATFORMS: Final = (1, 49)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HeldImage:
+class EngineImage:
     """An image that the engine holds."""
 
     name: str
@@ -45,7 +45,7 @@ class DockerImages:
         self._client = client
         self._engine_id = engine_id
 
-    def ensure(self, image: Image) -> HeldImage:
+    def ensure(self, image: Image) -> EngineImage:
         """Return *image* as the engine holds it; where it does not, it is loaded first, by one process only.
 
         Raises:
@@ -62,7 +62,7 @@ class DockerImages:
                 held = self._find(image) or self._load(image, what)
         return held
 
-    def verify(self, image: Image, name: str) -> HeldImage:
+    def verify(self, image: Image, name: str) -> EngineImage:
         """Return what the engine holds as *name*, which must be *image*.
 
         Raises:
@@ -73,14 +73,14 @@ class DockerImages:
             raise EngineError(f"the engine has lost {image} meanwhile; was its store cleaned up? Run the tests again")
         return _verified(image, name, found)
 
-    def _find(self, image: Image) -> HeldImage | None:
+    def _find(self, image: Image) -> EngineImage | None:
         for name in (image.id, _name(image)):
             found = self._inspect(image, name)
             if found is not None:
                 return _verified(image, name, found)
         return None
 
-    def _load(self, image: Image, what: str) -> HeldImage:
+    def _load(self, image: Image, what: str) -> EngineImage:
         image.access.progress(f"loading {what} into the engine")
         name = _name(image)
         with docker_errors(f"cannot load {what} into the engine"):
@@ -120,7 +120,7 @@ def _platform_object(platform: Platform) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _verified(image: Image, name: str, found: dict[str, Any]) -> HeldImage:
+def _verified(image: Image, name: str, found: dict[str, Any]) -> EngineImage:
     """Return what the engine tells of an image, if it is *image*: the same layers, for the platform asked for."""
     words = [str(found.get(key) or "") for key in ("Os", "Architecture", "Variant")]
     held = Platform(os=words[0], architecture=words[1], variant=words[2])
@@ -132,4 +132,4 @@ def _verified(image: Image, name: str, found: dict[str, Any]) -> HeldImage:
     layers = tuple((found.get("RootFS") or {}).get("Layers") or ())
     if layers != tuple(image.config.diff_ids):
         raise EngineError(f"{image}: the engine holds other layers as {name}; remove it: docker rmi {name}")
-    return HeldImage(name=str(found["Id"]), platform="/".join(filter(None, words)))
+    return EngineImage(name=str(found["Id"]), platform="/".join(filter(None, words)))

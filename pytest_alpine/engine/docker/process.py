@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
-from pytest_alpine.engine.docker.killing import kill_by_shell
-from pytest_alpine.engine.exec.process import EngineStream, Process, Processes
+from pytest_alpine.engine.docker.stream import EngineStream
+from pytest_alpine.engine.exec.command import SHELL, Program
+from pytest_alpine.engine.exec.scripts import KILL
 from pytest_alpine.errors import EngineError, EngineRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from docker import DockerClient
+
+    from pytest_alpine.engine.exec.process import Process, Processes
 
 _GONE: Final = 404
 _SETTLING: Final = 5.0
+_KILLING: Final = 30.0
+_ROOT: Final = "0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,30 +54,21 @@ class DockerProcesses:
     client: DockerClient
     container: str
 
-    def start(  # noqa: PLR0913 - what a process gets
-        self,
-        argv: Sequence[str],
-        *,
-        user: str | None = None,
-        workdir: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bool = False,
-        tty: bool = False,
-    ) -> Process:
-        """Start the program *argv*."""
+    def start(self, program: Program) -> Process:
+        """Start *program*."""
         api = self.client.api
-        with docker_errors(f"cannot run {argv[0]!r} in {self.container}"):
+        with docker_errors(f"cannot run {program.argv[0]!r} in {self.container}"):
             made = api.exec_create(
                 self.container,
-                list(argv),
-                stdin=stdin,
-                tty=tty,
-                user=user or "",
-                workdir=workdir,
-                environment=dict(env) if env else None,
+                list(program.argv),
+                stdin=program.stdin,
+                tty=program.tty,
+                user=program.user or "",
+                workdir=program.workdir,
+                environment=dict(program.env) or None,
             )
-            connection = api.exec_start(made["Id"], tty=tty, socket=True)
-        return DockerProcess(client=self.client, id=made["Id"], stream=EngineStream(connection, tty=tty))
+            connection = api.exec_start(made["Id"], tty=program.tty, socket=True)
+        return DockerProcess(client=self.client, id=made["Id"], stream=EngineStream(connection, tty=program.tty))
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
         """Kill what the process *pid* started."""
@@ -93,6 +87,20 @@ class DockerProcesses:
             return None
         reason = "killed as it was out of memory" if state.get("OOMKilled") else state.get("Error")
         return f"exit code {state['ExitCode']}{f', {reason}' if reason else ''}"
+
+
+def kill_by_shell(processes: Processes, pid: int, *, itself: bool) -> None:
+    """Kill what the process *pid* started by a shell in the container, as its processes are out of reach here.
+
+    See ``Processes.kill``.
+    """
+    argv = (SHELL, "-c", KILL, SHELL, str(pid), *(("itself",) if itself else ()))
+    stream = processes.start(Program(argv=argv, user=_ROOT)).stream
+    try:
+        for _ in stream.receive(time.monotonic() + _KILLING):
+            pass
+    finally:
+        stream.close()
 
 
 if TYPE_CHECKING:

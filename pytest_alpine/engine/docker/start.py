@@ -9,26 +9,25 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
 from pytest_alpine.engine.base import NO_NETWORK
-from pytest_alpine.engine.docker.archive import DockerArchive
-from pytest_alpine.engine.docker.container import DockerContainer
-from pytest_alpine.engine.docker.process import DockerProcesses
-from pytest_alpine.engine.exec.scripts import SHELL
+from pytest_alpine.engine.docker.container import DockerContainer, remove_container
+from pytest_alpine.engine.exec.command import SHELL
 from pytest_alpine.engine.keepalive import BY_SHELL, PROGRAM, pause_program
 from pytest_alpine.engine.labels import container_name, run_labels
-from pytest_alpine.engine.start_problem import all_said, is_format_error, start_problem
+from pytest_alpine.engine.starting import all_said, is_format_error, start_or_explain, start_problem
 from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, EngineRefusedError, EngineUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from docker import DockerClient
 
     from pytest_alpine.dockerapi.variants import Api
-    from pytest_alpine.engine.docker.images import HeldImage
+    from pytest_alpine.engine.docker.images import EngineImage
+    from pytest_alpine.engine.running import RunningContainers
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
@@ -54,27 +53,28 @@ class _NoNetworkError(ContainerStartError):
 class DockerStart:
     """Starts containers on one engine."""
 
-    def __init__(  # noqa: PLR0913 - what it needs of its engine
-        self,
-        client: DockerClient,
-        *,
-        api: Api,
-        network: str | None,
-        native: Machine,
-        remember: Callable[[str, Callable[[], object] | None], None],
-        forget: Callable[[str], None],
+    def __init__(
+        self, client: DockerClient, running: RunningContainers, *, api: Api, network: str | None, native: Machine
     ) -> None:
+        """Start nothing yet.
+
+        Args:
+            client: the connection to the engine.
+            running: where containers are noted before they are made.
+            api: how the engine differs from others.
+            network: what containers are connected to; see ``DockerEngine``.
+            native: the machine that the engine runs on.
+        """
         self._client = client
+        self._running = running
         self._api = api
         self._has_init = api.has_init
         self._network = network
         # Making a network that is then not used takes Docker as long as all else of a start.
         self._network_disabled = network == NO_NETWORK and api.disables_networks
         self._native = native
-        self._remember = remember
-        self._forget = forget
 
-    def start(self, image: Image, held: HeldImage, *, emulated: bool) -> DockerContainer:
+    def start(self, image: Image, held: EngineImage, *, emulated: bool) -> DockerContainer:
         """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
         if self._has_init:
             with suppress(_NoShellError, _NoInitError):
@@ -86,54 +86,45 @@ class DockerStart:
             )
         return self._started(image, held, (PROGRAM,), emulated=emulated)
 
-    def _started(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
-        container = self._created(image, held, program, emulated=emulated)
-        try:
-            self._boot(container, program)
-            if self._network_disabled:
-                container.write_hosts()
-        except AlpineError as error:
-            problem = self._diagnosis(container, program, error)
-            with suppress(EngineError):
-                container.stop()
-            raise problem from error
-        except BaseException:
-            container.stop()
-            raise
+    def _started(self, image: Image, held: EngineImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
+        container = self._created(image, held, self._kept_alive(program), emulated=emulated)
+        start_or_explain(
+            container, lambda: self._boot(container, program), lambda error: _diagnosis(container, program, error)
+        )
         return container
 
-    def _created(self, image: Image, held: HeldImage, program: Sequence[str], *, emulated: bool) -> DockerContainer:
-        api = self._client.api
+    def _created(
+        self, image: Image, held: EngineImage, options: Mapping[str, Any], *, emulated: bool
+    ) -> DockerContainer:
         name = container_name(image)
-        self._remember(name, None)  # an engine that ends may make it, and not tell
+        # An engine that dies may have made the container without answering.
+        self._running.add(name, partial(remove_container, self._client, name, name))
+        forget = partial(self._running.forget, name)
         try:
             with self._refusals(image), docker_errors(f"cannot create a container of {image}"):
-                made = api.create_container(
-                    held.name,
-                    name=name,
-                    entrypoint=list(program),
-                    command=[],
-                    labels=run_labels(),
-                    # What the image is made to run does not run, so that nothing can tell how it is.
-                    healthcheck={"test": ["NONE"]},
-                    host_config=api.create_host_config(init=self._has_init or None, network_mode=self._network),
-                    network_disabled=self._network_disabled,
-                    platform=held.platform,
+                made = self._client.api.create_container(
+                    held.name, name=name, labels=run_labels(), platform=held.platform, **options
                 )
         except (EngineRefusedError, _NoInitError, _NoNetworkError):
-            self._forget(name)
+            forget()
             raise
         container = DockerContainer(
-            self._client,
-            made["Id"],
-            name,
-            image,
-            emulated=emulated,
-            api=self._api,
-            forget=partial(self._forget, name),
+            self._client, made["Id"], name, image, emulated=emulated, api=self._api, forget=forget
         )
-        self._remember(name, container.let_go)
+        self._running.add(name, container.close)
         return container
+
+    def _kept_alive(self, program: Sequence[str]) -> dict[str, Any]:
+        """Return the options of a container that runs nothing but *program*."""
+        host_config = self._client.api.create_host_config(init=self._has_init or None, network_mode=self._network)
+        return {
+            "entrypoint": list(program),
+            "command": [],
+            # What the image is made to run does not run, so that nothing can tell how it is.
+            "healthcheck": {"test": ["NONE"]},
+            "host_config": host_config,
+            "network_disabled": self._network_disabled,
+        }
 
     @contextmanager
     def _refusals(self, image: Image) -> Iterator[None]:
@@ -152,33 +143,34 @@ class DockerStart:
             raise
 
     def _boot(self, container: DockerContainer, program: Sequence[str]) -> None:
-        archive = DockerArchive(client=self._client, container=container.id)
         if program is not BY_SHELL:
-            archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
-            container.commands.has_shell = archive.exists(SHELL)
+            container.archive.write(PROGRAM, pause_program(self._native) or b"", mode=0o755)
+            container.commands.has_shell = container.archive.exists(SHELL)
         with self._refusals(container.image), docker_errors(_cannot_start(container)):
             self._client.api.start(container.id)
         if container.commands.has_shell:
-            container.commands.greet()
+            container.commands.start_shell()
+        if self._network_disabled:
+            container.write_hosts()
 
-    def _diagnosis(self, container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
-        """Return what *error* at the start of *container* really was."""
-        if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
-            return error
-        words = self._last_words(container, error)
-        archive = DockerArchive(client=self._client, container=container.id)
-        if program is BY_SHELL and not is_format_error(words) and not archive.exists(SHELL):
-            return _NoShellError(words)
-        return start_problem(container, words)
 
-    def _last_words(self, container: DockerContainer, error: AlpineError) -> str:
-        """Return all that is said about the end of *container*, which may take a moment to be."""
-        processes = DockerProcesses(client=self._client, container=container.id)
-        deadline = time.monotonic() + _DYING
-        while (why := processes.why_stopped()) is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        # Who tells of it says so again.
-        return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
+def _diagnosis(container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
+    """Return what *error* at the start of *container* really was."""
+    if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
+        return error
+    words = _last_words(container, error)
+    if program is BY_SHELL and not is_format_error(words) and not container.archive.exists(SHELL):
+        return _NoShellError(words)
+    return start_problem(container, words)
+
+
+def _last_words(container: DockerContainer, error: AlpineError) -> str:
+    """Return all that is said about the end of *container*, for which the engine may need a moment."""
+    deadline = time.monotonic() + _DYING
+    while (why := container.why_stopped()) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    # The error that tells of it says so again.
+    return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
 
 
 def _cannot_start(container: DockerContainer) -> str:

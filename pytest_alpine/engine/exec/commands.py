@@ -1,4 +1,4 @@
-"""Commands in a container: told to shells that stay where that can be, else each started by itself."""
+"""Commands in a container: in shells that stay where that is possible, else each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.exec.lone_command import LoneCommand
-from pytest_alpine.engine.exec.result import TIMEOUT, CommandResult, last_lines, shown
-from pytest_alpine.engine.exec.scripts import SHELL, check_words, command_script
+from pytest_alpine.engine.exec.command import SHELL, Command, Program
+from pytest_alpine.engine.exec.own_process import run_in_own_process
+from pytest_alpine.engine.exec.result import CommandResult, last_lines, shown
+from pytest_alpine.engine.exec.scripts import check_command, command_script
 from pytest_alpine.engine.exec.shell_session import (
     OUTPUT_LIMIT,
     Finished,
@@ -20,12 +21,10 @@ from pytest_alpine.engine.exec.shell_session import (
 from pytest_alpine.errors import CommandTimeout, EngineError, EngineRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_alpine.engine.exec.process import Processes
 
 # To start a shell, emulated and on a busy machine.
-_GREETING: Final = 120.0
+_HANDSHAKE: Final = 120.0
 # When a container dies, its engine notices its commands' end first.
 _DYING: Final = 1.0
 
@@ -38,7 +37,7 @@ class Commands:
 
         Args:
             processes: starts processes in the container.
-            where: what messages call it.
+            where: what messages call the container.
         """
         self.has_shell = True
         """Whether there is a ``/bin/sh``."""
@@ -48,52 +47,45 @@ class Commands:
         self._free: defaultdict[str | None, list[ShellSession]] = defaultdict(list)
         self._all: list[ShellSession] = []
 
-    def run(  # noqa: PLR0913 - the parts of a command
-        self,
-        command: str | Sequence[str],
-        timeout: float = TIMEOUT,
-        *,
-        user: str | None = None,
-        workdir: str | None = None,
-        env: Mapping[str, str] | None = None,
-        stdin: bytes | None = None,
-        tty: bool = False,
-    ) -> CommandResult:
-        """Run *command*; see ``Container.run``."""
-        check_words(command, env)
-        if isinstance(command, str) and not self.has_shell:
+    def run(self, command: Command) -> CommandResult:
+        """Run *command*; see ``Container.run``.
+
+        Raises:
+            CommandTimeout: it ran too long.
+            EngineError: the container or the engine failed.
+        """
+        check_command(command)
+        if isinstance(command.words, str) and not self.has_shell:
             raise EngineError(
-                f"cannot run {shown(command)} in {self._where}: it has no {SHELL} for a shell line; "
+                f"cannot run {shown(command.words)} in {self._where}: it has no {SHELL} for a shell line; "
                 "give a program and its arguments as a list, or test its files, which needs no shell"
             )
         try:
-            if self.has_shell and not tty:
-                finished = self._tell(command_script(command, workdir=workdir, env=env, stdin=stdin), timeout, user)
+            if self.has_shell and not command.tty:
+                finished = self._run_in_session(command)
             else:
-                argv = [SHELL, "-c", command] if isinstance(command, str) else list(command)
-                lone = LoneCommand(argv=argv, user=user, workdir=workdir, env=env, stdin=stdin, tty=tty)
-                finished = lone.run(self._processes, timeout, self._processes.kill if self.has_shell else None)
+                finished = run_in_own_process(command, self._processes, has_shell=self.has_shell)
         except TooLongError as error:
-            raise self._cut_off(command, timeout, error) from error
+            raise self._cut_off(command, error) from error
         except EngineError as error:
             problem = self._explained(command, error)
             if problem is None:
                 raise
             raise problem from error
         return CommandResult(
-            command=command if isinstance(command, str) else tuple(command),
+            command=command.words,
             exit_code=finished.exit_code,
             stdout_bytes=finished.stdout,
             stderr_bytes=finished.stderr,
         )
 
-    def greet(self) -> None:
-        """Make sure that a shell listens.
+    def start_shell(self) -> None:
+        """Start a shell and wait until it answers.
 
         Raises:
-            EngineError: none does.
+            EngineError: none starts.
         """
-        self._give_back(None, self._take(None))
+        self._release(None, self._acquire(None))
 
     def close(self) -> None:
         """End all shells."""
@@ -103,20 +95,36 @@ class Commands:
         for session in sessions:
             session.close()
 
-    def _tell(self, script: bytes, timeout: float, user: str | None) -> Finished:
-        """Run *script* in a shell of *user*."""
-        session = self._take(user)
+    def _run_in_session(self, command: Command) -> Finished:
+        session = self._acquire(command.user)
         try:
-            return session.run(script, timeout)
+            return session.run(command_script(command), command.timeout)
         finally:
-            self._give_back(user, session)
+            self._release(command.user, session)
 
-    def _take(self, user: str | None) -> ShellSession:
+    def _acquire(self, user: str | None) -> ShellSession:
+        """Return a shell of *user* that nobody uses; ``_release`` it."""
         with self._lock:
             if self._free[user]:
                 return self._free[user].pop()
+        session = self._started(user)
         try:
-            process = self._processes.start([SHELL], user=user, stdin=True)
+            session.handshake(_HANDSHAKE)
+        except TooLongError as error:
+            raise EngineError(f"the shell in {self._where} said nothing for {_HANDSHAKE:g} s") from error
+        except SessionEndedError as error:
+            if user is None:
+                raise
+            said = last_lines(error.stderr + error.stdout) or "is there such a user?"
+            raise EngineError(f"no shell starts as user {user!r} in {self._where}: {said}") from error
+        finally:
+            if session.closed:
+                self._release(user, session)
+        return session
+
+    def _started(self, user: str | None) -> ShellSession:
+        try:
+            process = self._processes.start(Program(argv=(SHELL,), user=user, stdin=True))
         except EngineRefusedError as error:
             if user is None:
                 raise
@@ -124,32 +132,25 @@ class Commands:
         session = ShellSession(process.stream, self._processes.kill)
         with self._lock:
             self._all.append(session)
-        try:
-            session.greet(_GREETING)
-        except TooLongError as error:
-            raise EngineError(f"the shell in {self._where} said nothing for {_GREETING:g} s") from error
-        except SessionEndedError as error:
-            if user is None:
-                raise
-            said = last_lines(error.stderr + error.stdout) or "is there such a user?"
-            raise EngineError(f"no shell starts as user {user!r} in {self._where}: {said}") from error
         return session
 
-    def _give_back(self, user: str | None, session: ShellSession) -> None:
-        if session.usable:
-            with self._lock:
+    def _release(self, user: str | None, session: ShellSession) -> None:
+        with self._lock:
+            if session.usable:
                 self._free[user].append(session)
+            elif session.closed and session in self._all:
+                self._all.remove(session)
 
-    def _cut_off(self, command: str | Sequence[str], timeout: float, error: TooLongError) -> EngineError:
-        what = f"{shown(command)} in {self._where}"
+    def _cut_off(self, command: Command, error: TooLongError) -> EngineError:
+        what = f"{shown(command.words)} in {self._where}"
         end = "it was killed with all that it had started" if self.has_shell else "it runs on, as no shell can kill it"
         if error.wrote_too_much:
             return EngineError(f"{what} wrote more than {OUTPUT_LIMIT >> 20} MiB; {end}; let it write to a file")
         said = last_lines(error.stderr) or last_lines(error.stdout)
         tail = f"; its last words:\n{said}" if said else ""
-        return CommandTimeout(f"{what} did not end within {timeout:g} s; {end}{tail}")
+        return CommandTimeout(f"{what} did not end within {command.timeout:g} s; {end}{tail}")
 
-    def _explained(self, command: str | Sequence[str], error: EngineError) -> EngineError | None:
+    def _explained(self, command: Command, error: EngineError) -> EngineError | None:
         """Return what really happened when *error* came up; None if that tells it."""
         why = self._processes.why_stopped()
         deadline = time.monotonic() + (_DYING if isinstance(error, SessionEndedError) else 0)
@@ -157,9 +158,9 @@ class Commands:
             time.sleep(_DYING / 20)
             why = self._processes.why_stopped()
         if why is not None:
-            return EngineError(f"{self._where} stopped ({why}); seen when it was to run {shown(command)}")
+            return EngineError(f"{self._where} stopped ({why}); seen when it was to run {shown(command.words)}")
         if not isinstance(error, SessionEndedError):
             return None
         said = last_lines(error.stderr + error.stdout)
         tail = f"; its last words:\n{said}" if said else ""
-        return EngineError(f"{shown(command)} in {self._where} ended the shell that ran it{tail}")
+        return EngineError(f"{shown(command.words)} in {self._where} ended the shell that ran it{tail}")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.engine.exec.result import CommandResult, last_lines, shown
+from pytest_alpine.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from pytest_alpine.errors import EngineError
+    from pytest_alpine.engine.exec.command import Command
 
 _REMEMBERED: Final = 10
 
@@ -26,7 +27,7 @@ class PastCommand:
     exit_code: int | None
     """None where it did not end by itself, or could not begin."""
     said: str
-    """The end of its outputs; else what went wrong."""
+    """The end of its outputs; or what went wrong."""
 
     def __str__(self) -> str:
         end = "no exit code" if self.exit_code is None else f"exit code {self.exit_code}"
@@ -43,13 +44,23 @@ class CommandHistory:
     def __iter__(self) -> Iterator[PastCommand]:
         return iter(tuple(self._past))
 
-    def add(self, command: str | Sequence[str], begun: float, end: CommandResult | EngineError) -> None:
-        """Note *command*, which began at *begun* by ``time.monotonic()`` and has just come to this *end*."""
-        outputs = (end.stdout_bytes, end.stderr_bytes) if isinstance(end, CommandResult) else (str(end).encode(),)
+    def add(self, command: Command, begun: float, end: CommandResult | BaseException) -> None:
+        """Note that *command* has just ended.
+
+        Args:
+            command: what ran.
+            begun: when it began, by ``time.monotonic()``.
+            end: what it did, or the exception that it ended with.
+        """
+        outputs = (end.stdout_bytes, end.stderr_bytes) if isinstance(end, CommandResult) else (_reason(end).encode(),)
         past = PastCommand(
-            command=command if isinstance(command, str) else tuple(command),
+            command=command.words,
             seconds=time.monotonic() - begun,
             exit_code=end.exit_code if isinstance(end, CommandResult) else None,
             said="\n".join(filter(None, map(last_lines, outputs))),
         )
         self._past.append(past)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, EngineError) else f"interrupted by {type(error).__name__}"

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pytest_alpine.errors import EngineError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-TIMEOUT: Final = 60.0
-"""Seconds that a command may take where a caller gives no other number."""
 
 _SHOWN: Final = 400
 _SHOWN_LINES: Final = 10
@@ -55,7 +49,7 @@ class CommandResult:
         return f"CommandResult(command={self.command!r}, exit_code={self.exit_code}, {', '.join(streams)})"
 
 
-def shown(command: str | Sequence[str]) -> str:
+def shown(command: str | tuple[str, ...]) -> str:
     """Return *command* as messages show it."""
     return _head(command) if isinstance(command, str) else _head(shlex.join(command))
 

@@ -9,12 +9,11 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.engine.exec.command import SHELL
 from pytest_alpine.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-SHELL: Final = "/bin/sh"
+    from pytest_alpine.engine.exec.command import Command
 
 # Of a line that speaks of its own process, the shell must be one: in a subshell, $$ is the shell around it.
 _OWN_PROCESS: Final = re.compile(r"\$\$|\$\{\$|PPID")
@@ -27,8 +26,8 @@ _PRINTED: Final = 1 << 16
 # trapped here has its default effect again in subshells.
 START: Final = "exec 4>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2"
 
-# Runs the program behind $1 as this very process, whose number it tells first.
-TELL_PID: Final = 'echo "$1 $$" >&2; shift; exec "$@"'
+# Prints $1 and its own process number, and then becomes the program behind $1.
+PRINT_PID: Final = 'echo "$1 $$" >&2; shift; exec "$@"'
 
 # How many processes write into this shell's outputs, one line each; the shell itself is one of them.
 HOLDERS: Final = (
@@ -62,41 +61,38 @@ done
 """
 
 
-def command_script(
-    command: str | Sequence[str],
-    *,
-    workdir: str | None = None,
-    env: Mapping[str, str] | None = None,
-    stdin: bytes | None = None,
-) -> bytes:
-    """Return the script that runs *command* in a subshell, and leaves its exit code in ``$?``."""
+def command_script(command: Command) -> bytes:
+    """Return the script that runs *command* in a subshell, and leaves its exit code in ``$?``.
+
+    The shell that reads the script decides on the user.
+    """
     words = []
-    if workdir is not None:
-        words.append(f"cd -- {shlex.quote(workdir)} || exit 126")
-    words += [f"export {name}={shlex.quote(value)}" for name, value in (env or {}).items()]
-    words.append(_inner(command))
+    if command.workdir is not None:
+        words.append(f"cd -- {shlex.quote(command.workdir)} || exit 126")
+    words += [f"export {name}={shlex.quote(value)}" for name, value in command.env.items()]
+    words.append(_inner(command.words))
     body = f"( {'; '.join(words)} ) 2>&4 4>&-".encode("utf-8", "surrogateescape")
-    return body + b" </dev/null" if stdin is None else b"{ " + _printing(stdin) + b" } 4>&- | " + body
+    return body + b" </dev/null" if command.stdin is None else b"{ " + _printing(command.stdin) + b" } 4>&- | " + body
 
 
-def check_words(command: str | Sequence[str], env: Mapping[str, str] | None) -> None:
-    """Look for what no program can be given, or no shell be told.
+def check_command(command: Command) -> None:
+    """Look for what no program can be given, and no shell be told.
 
     Raises:
         EngineError: a NUL in an argument or value, no program at all, or a name that is no variable's.
     """
-    for name in env or ():
+    for name in command.env:
         if not _NAME.fullmatch(name):
             raise EngineError(f"invalid environment variable: {name!r} (expected letters, digits and _)")
-    words = [command] if isinstance(command, str) else list(command)
+    words = (command.words,) if isinstance(command.words, str) else command.words
     if not words:
         raise EngineError("no command: the list is empty (expected a program and its arguments)")
-    for word in [*words, *(env or {}).values()]:
+    for word in (*words, *command.env.values()):
         if "\0" in word:
             raise EngineError(f"invalid argument: {word!r:.80} holds a NUL, which ends arguments; use stdin")
 
 
-def _inner(command: str | Sequence[str]) -> str:
+def _inner(command: str | tuple[str, ...]) -> str:
     if not isinstance(command, str):
         return f"exec {shlex.join(command)}"
     if _OWN_PROCESS.search(command):

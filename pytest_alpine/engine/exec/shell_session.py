@@ -29,6 +29,9 @@ _GRACE: Final = 10.0
 # Seconds of a year: longer than any container lives, and not too long for a socket.
 _FOR_EVER: Final = 31_536_000.0
 
+# Seconds by which the kernel may wake a waiting thread early.
+_INEXACT: Final = 0.1
+
 OUTPUT_LIMIT: Final = 256 << 20
 """Bytes that a command may write, and a test can want to see. More would fill the memory of the machine."""
 
@@ -62,24 +65,27 @@ class Finished:
 
 
 class ShellSession:
-    """One shell. For one thread at a time; ``usable`` tells whether it takes another command."""
+    """One shell. For one thread at a time."""
 
-    def __init__(self, stream: ProcessStream, kill: Callable[[int], None]) -> None:
+    def __init__(self, stream: ProcessStream, kill: Callable[..., None]) -> None:
         """Talk to a shell.
 
         Args:
             stream: of a shell that reads its standard input and is not interactive.
-            kill: kills what a process in the container started, but not the process itself.
+            kill: kills what a process in the container started; see ``Processes.kill``.
         """
         self._stream = stream
         self._kill = kill
         self._processes = 0
         self.pid = 0
-        """The shell's number in the container, once it has greeted."""
+        """The shell's number in the container, known after the handshake."""
         self.usable = True
+        """Whether it takes another command."""
+        self.closed = False
+        """Whether its connection is closed."""
 
-    def greet(self, timeout: float) -> None:
-        """Make sure that a shell listens.
+    def handshake(self, timeout: float) -> None:
+        """Wait until the shell answers.
 
         Args:
             timeout: seconds.
@@ -123,6 +129,7 @@ class ShellSession:
     def close(self) -> None:
         """End the shell."""
         self.usable = False
+        self.closed = True
         self._stream.close()
 
     def _is_shared(self) -> bool:
@@ -137,14 +144,17 @@ class ShellSession:
             with suppress(BrokenPipeError):  # it has ended, and its outputs tell why
                 self._stream.send(script + b"\n", deadline)
             self._collect(marks, deadline)
-        except (TimeoutError, _TooMuchError) as error:
-            written = marks.outputs()
-            marks.forget()
-            self._end_command(marks)
-            raise TooLongError(*written, wrote_too_much=isinstance(error, _TooMuchError)) from error
-        except OSError as error:
-            self.close()
-            raise SessionEndedError(*marks.outputs()) from error
+        except BaseException as error:
+            if isinstance(error, _TooMuchError) or is_own_timeout(error, deadline):
+                written = marks.outputs()
+                marks.forget()
+                self._end_command(marks)
+                raise TooLongError(*written, wrote_too_much=isinstance(error, _TooMuchError)) from error
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                self.close()
+                raise SessionEndedError(*marks.outputs()) from error
+            self._abandon()
+            raise
 
     def _collect(self, marks: _Marks, deadline: float) -> None:
         for stream, data in self._stream.receive(deadline):
@@ -155,17 +165,36 @@ class ShellSession:
     def _end_command(self, marks: _Marks) -> None:
         """Kill what the current command started, and read up to its end; where that fails, the shell is given up."""
         try:
-            if not self.pid:
-                raise TimeoutError
-            self._kill(self.pid)
-            self._collect(marks, time.monotonic() + _GRACE)
+            if self.pid:
+                self._kill(self.pid)
+                self._collect(marks, time.monotonic() + _GRACE)
+            else:
+                self.close()
         except (OSError, EngineError, _TooMuchError):
+            self.close()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Kill the shell with all that it started, as the test that waited for it was interrupted."""
+        self.usable = False
+        try:
+            if self.pid:
+                with suppress(OSError, EngineError):  # the container may have stopped
+                    self._kill(self.pid, itself=True)
+        finally:
             self.close()
 
     def _drain(self) -> None:
         with suppress(OSError, ValueError):
             for _ in self._stream.receive(time.monotonic() + _FOR_EVER):
                 pass
+
+
+def is_own_timeout(error: BaseException, deadline: float) -> bool:
+    """Whether *error* says that *deadline* has passed; the handler of a signal may raise the same class earlier."""
+    return isinstance(error, TimeoutError) and time.monotonic() > deadline - _INEXACT
 
 
 class _TooMuchError(Exception):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_alpine.engine.pool import Ahead, ContainerPool, available_memory
+from pytest_alpine.engine.pool import ContainerPool, StartLimit, available_memory
 from pytest_alpine.errors import ContainerStartError, EngineError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def log() -> Log:
 @pytest.fixture
 def pool(log: Log) -> Iterator[ContainerPool[str]]:
     """A pool that starts two ahead."""
-    made = ContainerPool(log.start, lambda: Ahead(2, 2))
+    made = ContainerPool(log.start, lambda: StartLimit(2, 2))
     yield made
     log.may_start.set()
     made.close()
@@ -150,7 +150,7 @@ def test_stopping_holds_up_no_start(log: Log) -> None:
         def stop(self) -> None:
             stopping.wait(10)
 
-    pool = ContainerPool[str](lambda key: cast("Container", Slow(key, log)), lambda: Ahead(1, 1))
+    pool = ContainerPool[str](lambda key: cast("Container", Slow(key, log)), lambda: StartLimit(1, 1))
     pool.expect(shared("a", "b"))
     pool.get("a")
     pool.release("a")
@@ -163,9 +163,9 @@ def test_stopping_holds_up_no_start(log: Log) -> None:
 
 def test_closing_waits_for_all_and_drops_what_has_not_begun(log: Log) -> None:
     log.may_start.clear()
-    bounds = [Ahead(2, 2)]
+    bounds = [StartLimit(2, 2)]
     pool = ContainerPool(log.start, lambda: bounds[-1])
-    bounds.append(Ahead(150, 150))
+    bounds.append(StartLimit(150, 150))
     pool.expect(fresh(*map(str, range(200))))
     log.wait_for("start 0", "start 1")
     Timer(0.05, log.may_start.set).start()
@@ -206,23 +206,23 @@ def test_a_container_that_is_left_running(pool: ContainerPool[str], log: Log) ->
 @pytest.mark.parametrize(
     ("processes", "cores", "text", "expected"),
     [
-        (1, 2, "MemTotal: 9 kB\nMemAvailable:   8388608 kB\n", Ahead(6, 32)),
-        (2, 2, "MemAvailable: 8388608 kB\n", Ahead(3, 16)),
-        (64, 2, "MemAvailable: 8388608 kB\n", Ahead(1, 0)),
-        (1, 2, "MemAvailable: 600000 kB\n", Ahead(6, 2)),
-        (1, 2, "MemAvailable: 200000 kB\n", Ahead(6, 0)),
-        (1, 2, "MemTotal: 9 kB\n", Ahead(6, 6)),
-        (2, 32, None, Ahead(18, 18)),
+        (1, 2, "MemTotal: 9 kB\nMemAvailable:   8388608 kB\n", StartLimit(6, 32)),
+        (2, 2, "MemAvailable: 8388608 kB\n", StartLimit(3, 16)),
+        (64, 2, "MemAvailable: 8388608 kB\n", StartLimit(1, 0)),
+        (1, 2, "MemAvailable: 600000 kB\n", StartLimit(6, 2)),
+        (1, 2, "MemAvailable: 200000 kB\n", StartLimit(6, 0)),
+        (1, 2, "MemTotal: 9 kB\n", StartLimit(6, 6)),
+        (2, 32, None, StartLimit(18, 18)),
     ],
     ids=["roomy", "two-processes", "many-processes", "small", "full", "old-kernel", "no-proc"],
 )
 def test_cores_and_memory_bound_what_starts_ahead(
-    tmp_path: Path, processes: int, cores: int, text: str | None, expected: Ahead
+    tmp_path: Path, processes: int, cores: int, text: str | None, expected: StartLimit
 ) -> None:
     meminfo = tmp_path / "meminfo"
     if text is not None:
         meminfo.write_text(text)
-    assert Ahead.now(processes, cores=cores, meminfo=meminfo) == expected
+    assert StartLimit.now(processes, cores=cores, meminfo=meminfo) == expected
 
 
 def test_this_machines_memory() -> None:

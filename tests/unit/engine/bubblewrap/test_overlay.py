@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import EngineError
-from pytest_alpine.engine.bubblewrap.overlay import PrivateFolder, remove_left
+from pytest_alpine.engine.bubblewrap.overlay import ContainerFolder, remove_left
 from pytest_alpine.engine.labels import PID, STARTED, process_labels, run_labels
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def lower(tmp_path: Path) -> Path:
 
 def test_a_folder(tmp_path: Path, lower: Path) -> None:
     parent = tmp_path / "containers"
-    folder = PrivateFolder.made(parent / "one", lower)
+    folder = ContainerFolder.create(parent / "one", lower)
     assert (folder.path / "lower").readlink() == lower
     assert (folder.path / "upper").stat().st_mode & 0o777 == 0o751, "what the root directory of the overlay has"
     assert json.loads((parent / "one.json").read_text()) == run_labels()
@@ -39,7 +39,7 @@ def test_a_folder(tmp_path: Path, lower: Path) -> None:
 
 
 def test_a_copy(tmp_path: Path, lower: Path) -> None:
-    folder = PrivateFolder.made(tmp_path / "containers" / "one", lower)
+    folder = ContainerFolder.create(tmp_path / "containers" / "one", lower)
     folder.copy()
     assert (folder.merged / "file").stat().st_nlink == 2
     assert (folder.merged / "file").stat().st_ino != (lower / "file").stat().st_ino
@@ -48,20 +48,20 @@ def test_a_copy(tmp_path: Path, lower: Path) -> None:
 
 
 def test_a_copy_that_fails(tmp_path: Path) -> None:
-    folder = PrivateFolder.made(tmp_path / "one", tmp_path)
+    folder = ContainerFolder.create(tmp_path / "one", tmp_path)
     (folder.path / "lower").unlink()
     with pytest.raises(EngineError, match=r"cannot copy a root filesystem: cp: .*No such file"):
         folder.copy()
 
 
 def test_those_of_the_dead_go(tmp_path: Path, lower: Path) -> None:
-    dead = PrivateFolder.made(tmp_path / "dead", lower)
+    dead = ContainerFolder.create(tmp_path / "dead", lower)
     never_made = tmp_path / "killed-before-it-was-made.json"
     for path in (tmp_path / "dead.json", never_made):
         path.write_text(json.dumps(run_labels() | {STARTED: "1"}))
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{")
-    living = PrivateFolder.made(tmp_path / "living", lower)
+    living = ContainerFolder.create(tmp_path / "living", lower)
     assert remove_left(tmp_path) == ["dead", "killed-before-it-was-made"]
     assert not dead.path.exists()
     assert not never_made.exists()
@@ -69,7 +69,7 @@ def test_those_of_the_dead_go(tmp_path: Path, lower: Path) -> None:
 
 
 def test_one_that_is_kept_goes_with_its_process(tmp_path: Path, lower: Path) -> None:
-    folder = PrivateFolder.made(tmp_path / "kept", lower)
+    folder = ContainerFolder.create(tmp_path / "kept", lower)
     with subprocess.Popen(["sleep", "300"]) as process:
         folder.keep(process.pid)
         assert json.loads((tmp_path / "kept.json").read_text())[PID] == str(process.pid)

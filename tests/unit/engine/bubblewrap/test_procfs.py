@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_alpine.engine.bubblewrap.descendants import ProcessState, descendants, parse_state
+from pytest_alpine.engine.bubblewrap.procfs import ProcessState, descendants, parse_state
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""How a container starts, or why it did not, told as what it is."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pytest_alpine.engine.emulation import not_runnable
+from pytest_alpine.engine.exec.result import last_lines
+from pytest_alpine.engine.exec.shell_session import SessionEndedError
+from pytest_alpine.errors import AlpineError, ContainerStartError, EngineError, PlatformNotRunnable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_alpine.engine.container import Container
+
+# What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
+_FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
+
+
+def start_or_explain(
+    container: Container, boot: Callable[[], None], explain: Callable[[AlpineError], AlpineError]
+) -> None:
+    """Start *container*, which the engine has made; where that fails, stop it and raise the reason.
+
+    Args:
+        container: it is stopped, too, if anything else interrupts its start.
+        boot: starts it, and returns when it can be used.
+        explain: returns what the error that *boot* raised really was, while the container is still there to be asked.
+
+    Raises:
+        AlpineError: what *explain* returned.
+    """
+    try:
+        boot()
+    except AlpineError as error:
+        problem = explain(error)
+        with suppress(EngineError):
+            container.stop()
+        raise problem from error
+    except BaseException:
+        container.stop()
+        raise
+
+
+def is_format_error(words: str) -> bool:
+    """Whether *words*, all that is said about a start, mean that the kernel does not know such programs."""
+    return _FORMAT_ERROR.search(words) is not None
+
+
+def all_said(container: Container, error: AlpineError, why_stopped: str = "") -> str:
+    """Return in one line all that is said about a *container* whose start failed.
+
+    Args:
+        container: it was made, but may not run.
+        error: what its start raised.
+        why_stopped: what the engine says about its end, if anything.
+    """
+    outputs = (error.stdout, error.stderr) if isinstance(error, SessionEndedError) else ()
+    logs = container.logs().encode("utf-8", "surrogateescape")
+    words = [str(error), *map(last_lines, outputs), why_stopped, last_lines(logs)]
+    return "; ".join(line for word in words for line in word.splitlines() if line)
+
+
+def start_problem(container: Container, words: str) -> AlpineError:
+    """Return the error for a *container* that did not start; *words* are all that is said about it."""
+    if not is_format_error(words):
+        return ContainerStartError(f"cannot start {container}: {words}")
+    why = "the kernel refuses its programs (exec format error)"
+    if container.emulated:
+        return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
+    return ContainerStartError(f"cannot start {container}: {why}: they are no programs for its platform")
