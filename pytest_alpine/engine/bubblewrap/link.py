@@ -15,9 +15,14 @@ from pytest_alpine.errors import EngineUnavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CODE: Final = (
-    "import sys; sys.path.append(sys.argv[1]); from pytest_alpine.engine.bubblewrap.spawner import main; main()"
-)
+# It starts without installed packages, which the package's own __init__ needs: an empty one takes its place.
+_CODE: Final = """
+import sys
+package = sys.modules["pytest_alpine"] = type(sys)("pytest_alpine")
+package.__path__ = [sys.argv[1]]
+from pytest_alpine.engine.bubblewrap.spawner import main
+main()
+"""
 _HELLO: Final = 30.0
 
 
@@ -30,7 +35,7 @@ class SpawnerLink:
         self._kept = False
         ours, theirs = socket.socketpair()
         with theirs:
-            folder = str(Path(__file__).resolve().parents[3])
+            folder = str(Path(__file__).resolve().parents[2])
             self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-c", _CODE, folder, str(os.getpid())],
