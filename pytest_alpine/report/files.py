@@ -6,7 +6,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.image.spec.json_fields import write_document
+from pytest_alpine.report.documents import write_document
 from pytest_alpine.report.grid import grid_lines
 from pytest_alpine.sizes import format_size
 

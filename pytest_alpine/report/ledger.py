@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import AlpineError
-from pytest_alpine.image.spec.json_fields import write_document
+from pytest_alpine.report.documents import write_document
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:

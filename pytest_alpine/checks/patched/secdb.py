@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.apk.version import Version
 from pytest_alpine.errors import AlpineError, InvalidVersion, MalformedImage
-from pytest_alpine.image.spec.json_fields import field, parse_json
+from pytest_alpine.image.spec.documents import field, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -51,21 +51,21 @@ def _read(place: Path, branch: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _fetched(url: str, branch: str) -> Iterator[tuple[str, bytes]]:
-    from pytest_alpine.image.http.client import Advice, Web
+    from pytest_alpine.image.http.client import Hints, HttpClient
 
     folder = url.rstrip("/")
     if not folder.endswith((f"/{branch}", _SUFFIX)):
         folder = f"{folder}/{branch}"
     urls = [url] if url.endswith(_SUFFIX) else [f"{folder}/{component}{_SUFFIX}" for component in _COMPONENTS]
     advice = "keep a copy in a folder, and give that as secdb"
-    web = Web(Advice(limited=advice, untrusted=advice))
+    client = HttpClient(Hints(limited=advice, untrusted=advice))
     for each in urls:
         try:
-            answer = web.document("GET", each, limit=_LIMIT)
+            response = client.document("GET", each, limit=_LIMIT)
         except ImageError as error:
             raise SecurityDataError(f"{each}: security data cannot be fetched: {error}") from error
-        if answer.status == HTTPStatus.OK:
-            yield each, answer.body
+        if response.status == HTTPStatus.OK:
+            yield each, response.body
         # A branch may have one component only.
-        elif answer.status != HTTPStatus.NOT_FOUND:
-            raise SecurityDataError(f"{each}: security data cannot be fetched: status {answer.status}")
+        elif response.status != HTTPStatus.NOT_FOUND:
+            raise SecurityDataError(f"{each}: security data cannot be fetched: status {response.status}")

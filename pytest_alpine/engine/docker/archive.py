@@ -13,6 +13,7 @@ import re
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 # Two empty blocks. Podman's reader is gone after them, and whatever tarfile adds may meet a broken pipe.
 _END_OF_ARCHIVE: Final = 2 * tarfile.BLOCKSIZE
-_OK: Final = 200
-_NOT_FOUND: Final = 404
 # What the kernel, and the engine in its place, say of paths through files and of loops.
 _NOWHERE: Final = re.compile(r"not a directory|too many (?:links|levels of symbolic links)")
 _STAT: Final = "X-Docker-Container-Path-Stat"
@@ -111,7 +110,7 @@ class DockerArchive:
             headers = {"Accept-Encoding": "identity"}
             response = api.request(method, url, params=params, headers=headers, stream=True, timeout=api.timeout)
         with response:
-            if response.status_code != _OK:
+            if response.status_code != HTTPStatus.OK:
                 with docker_errors(doing):
                     said = response.text.strip()
                 if path is not None and _is_nowhere(response.status_code, said):
@@ -123,7 +122,7 @@ class DockerArchive:
 
 def _is_nowhere(status: int, said: str) -> bool:
     """Whether an engine's refusal means that a path leads nowhere, and not that the container is gone."""
-    return _NOWHERE.search(said) is not None or (status == _NOT_FOUND and "No such container" not in said)
+    return _NOWHERE.search(said) is not None or (status == HTTPStatus.NOT_FOUND and "No such container" not in said)
 
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from contextlib import AbstractContextManager, nullcontext
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import RootFS
 
-_GONE: Final = (404, 409)  # removed, or being removed
+_GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)  # removed, or being removed
 _ROOT: Final = "0"
 _HOSTNAME: Final = 12  # digits of its ID
 

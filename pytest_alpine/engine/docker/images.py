@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from pytest_alpine.image.image import Image
-
-_NOT_FOUND: Final = 404
-_OK: Final = 200
 
 # From here on one name may hold several platforms, and the engine has to be told which one is meant.
 _INSPECTS_PLATFORMS: Final = (1, 49)
@@ -101,11 +99,11 @@ class DockerImages:
         with docker_errors(doing):
             url = f"{api.base_url}/v{api.api_version}/images/{name}/json"
             with api.get(url, params=params, timeout=api.timeout) as response:
-                if response.status_code == _OK:
+                if response.status_code == HTTPStatus.OK:
                     found: dict[str, Any] = response.json()
                     return found
                 said = response.text.strip()
-                if response.status_code == _NOT_FOUND:
+                if response.status_code == HTTPStatus.NOT_FOUND:
                     return None
         message = f"{doing}: the engine refused: {said} (HTTP {response.status_code})"
         raise EngineRefusedError(message, status=response.status_code, explanation=said)

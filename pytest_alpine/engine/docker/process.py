@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.dockerapi.client import docker_errors
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.exec.process import Process, Processes
 
-_GONE: Final = 404
 _SETTLING: Final = 5.0
 _KILLING: Final = 30.0
 _ROOT: Final = "0"
@@ -80,7 +80,7 @@ class DockerProcesses:
             with docker_errors("cannot look at the container"):
                 state = self.client.api.inspect_container(self.container)["State"]
         except EngineRefusedError as error:
-            if error.status == _GONE:
+            if error.status == HTTPStatus.NOT_FOUND:
                 return "it was removed"
             raise
         if state["Running"]:

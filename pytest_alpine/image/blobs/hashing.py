@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ class Hashing:
         self._copy = copy
         self._last: Future[None] | None = None
 
-    def __enter__(self) -> Hashing:  # noqa: PYI034 - typing.Self is not in Python 3.10
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from difflib import get_close_matches
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.dockerapi.client import Connect, docker_errors
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_NOT_FOUND: Final = 404
 # Podman's words where another process loads or removes any image at this moment, this one or another.
 _DISTURBED: Final = "failed to convert ImageData to ImageInspect"
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -36,7 +36,7 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class EngineImage:
     """An image as the engine describes it."""
 
     reference: Reference
@@ -52,7 +52,7 @@ class Held:
     """Whether the engine has a classic store, which keeps one platform a tag, and no manifests."""
 
 
-def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Held:
+def inspect(client: DockerClient, reference: Reference, connect: Connect) -> EngineImage:
     """Return what the engine behind *client* tells of *reference*; *connect* connects to it anew.
 
     Raises:
@@ -63,7 +63,7 @@ def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Hel
     try:
         details = undisturbed(lambda: _details(client, reference))
     except EngineRefusedError as error:
-        if error.status == _NOT_FOUND:
+        if error.status == HTTPStatus.NOT_FOUND:
             raise ImageNotFound(_not_held(client, reference)) from error
         raise
     where = f"{reference}, as the engine describes it"
@@ -71,7 +71,7 @@ def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Hel
     digests = [str(digest).rpartition("@")[2] for digest in field(details, "RepoDigests", list, where, [])]
     rootfs = field(details, "RootFS", dict, where, {})
     lower = {name: details.get(name.capitalize()) for name in ("os", "architecture", "variant")}
-    return Held(
+    return EngineImage(
         reference=reference,
         connect=connect,
         id=checked_digest(engine_id if ":" in engine_id else f"sha256:{engine_id}", where),
@@ -100,7 +100,7 @@ def undisturbed(ask: Callable[[], T]) -> T:
 class SaveStream:
     """The tar that the engine writes of an image. Its errors are ours; whoever opens closes."""
 
-    def __init__(self, client: DockerClient, held: Held) -> None:
+    def __init__(self, client: DockerClient, held: EngineImage) -> None:
         self._doing = f"cannot save {held.reference}"
         self._rest = b""
         self._last = b""
@@ -157,7 +157,7 @@ def _not_held(client: DockerClient, reference: Reference) -> str:
     return f"{reference}: no such image in the Docker engine ({shown}); pull it first: docker pull {name}"
 
 
-def other_platform(held: Held, platform: Platform, there: Sequence[Platform]) -> str:
+def other_platform(held: EngineImage, platform: Platform, there: Sequence[Platform]) -> str:
     """Return the message where the engine holds *held* for the platforms *there*, and not for *platform*."""
     return (
         f"{held.reference}: the Docker engine holds it for {', '.join(map(str, there)) or 'no platform'}, "

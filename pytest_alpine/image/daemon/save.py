@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 import tarfile
 from contextlib import closing, contextmanager
 from functools import partial
@@ -123,10 +124,7 @@ def _rewrite(content: ByteStream, incoming: Incoming) -> None:
     with store_errors(incoming.path):
         incoming.stream.seek(0)
         incoming.stream.truncate()
-    while piece := content.read(_PIECE):
-        with store_errors(incoming.path):
-            incoming.stream.write(piece)
-    with store_errors(incoming.path):
+        shutil.copyfileobj(content, incoming.stream, _PIECE)
         incoming.stream.flush()
 
 

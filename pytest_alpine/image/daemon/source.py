@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from pytest_alpine.dockerapi.client import STILL_UP, Connect, connect
 from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
 from pytest_alpine.image.blobs.layer import Layer
-from pytest_alpine.image.daemon.inspect import Held, SaveStream, inspect, other_platform
+from pytest_alpine.image.daemon.inspect import EngineImage, SaveStream, inspect, other_platform
 from pytest_alpine.image.daemon.save import keep_saved, saved_layer
 from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
-from pytest_alpine.image.spec.json_fields import parse_json
+from pytest_alpine.image.spec.documents import parse_json
 from pytest_alpine.image.spec.manifest import Descriptor
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EngineImage:
+class ClassicImage:
     """An image of a classic store, which keeps no manifests."""
 
     reference: Reference
@@ -96,14 +96,14 @@ def open_source(reference: Reference, platform: Platform, access: Access, connec
                 return _from_engine(client, held, platform, access)
 
 
-def _check_classic(held: Held, platform: Platform) -> None:
+def _check_classic(held: EngineImage, platform: Platform) -> None:
     if held.platform is not None and held.platform != platform:
         raise PlatformNotFound(other_platform(held, platform, (held.platform,)))
     if not held.diff_ids:  # engines refuse to save such an image
         raise MalformedImage(f"{held.reference} ({platform}) has no layers (expected at least one)")
 
 
-def _from_engine(client: DockerClient, held: Held, platform: Platform, access: Access) -> ImageSource:
+def _from_engine(client: DockerClient, held: EngineImage, platform: Platform, access: Access) -> ImageSource:
     try:
         return _from_store(held, platform, access.store)  # another process may have copied it meanwhile
     except _NotSavedError:
@@ -113,7 +113,7 @@ def _from_engine(client: DockerClient, held: Held, platform: Platform, access: A
     return _from_store(held, platform, access.store)
 
 
-def _from_store(held: Held, platform: Platform, store: Store) -> ImageSource:
+def _from_store(held: EngineImage, platform: Platform, store: Store) -> ImageSource:
     """Return the image out of the local store.
 
     Raises:
@@ -126,7 +126,7 @@ def _from_store(held: Held, platform: Platform, store: Store) -> ImageSource:
     return source
 
 
-def _classic_image(held: Held, platform: Platform, store: Store) -> EngineImage:
+def _classic_image(held: EngineImage, platform: Platform, store: Store) -> ClassicImage:
     actual = _config_platform(held, store)
     if actual != platform:
         raise PlatformNotFound(other_platform(held, platform, (actual,)))
@@ -139,7 +139,7 @@ def _classic_image(held: Held, platform: Platform, store: Store) -> EngineImage:
         )
         for number, diff_id in enumerate(held.diff_ids)
     )
-    return EngineImage(
+    return ClassicImage(
         reference=held.reference,
         platform=platform,
         config=_document(held, held.id, store),
@@ -147,12 +147,12 @@ def _classic_image(held: Held, platform: Platform, store: Store) -> EngineImage:
     )
 
 
-def _config_platform(held: Held, store: Store) -> Platform:
+def _config_platform(held: EngineImage, store: Store) -> Platform:
     where = f"{held.reference}, configuration"
     return config_platform(parse_json(_document(held, held.id, store), where), where)
 
 
-def _containerd_image(held: Held, platform: Platform, store: Store) -> ImageSource:
+def _containerd_image(held: EngineImage, platform: Platform, store: Store) -> ImageSource:
     manifests = _manifests(held, store)
     if platform not in manifests:
         raise _NotSavedError(other_platform(held, platform, tuple(manifests)))
@@ -166,21 +166,21 @@ def _containerd_image(held: Held, platform: Platform, store: Store) -> ImageSour
     )
 
 
-def _manifests(held: Held, store: Store) -> dict[Platform, Descriptor]:
+def _manifests(held: EngineImage, store: Store) -> dict[Platform, Descriptor]:
     """Return the manifests of the platforms that the engine gave; an index may name more than were ever pulled."""
     root = Descriptor(digest=held.id, size=len(_document(held, held.id, store)), annotations={})
     listed = published_manifests(root, lambda blob: _document(held, blob.digest, store), str(held.reference))
     return {platform: found for platform, found in listed.items() if store.document(found.digest) is not None}
 
 
-def _document(held: Held, digest: str, store: Store) -> bytes:
+def _document(held: EngineImage, digest: str, store: Store) -> bytes:
     data = store.document(digest)
     if data is None:
         raise _NotSavedError(f"{held.reference}: the engine did not give the document {digest}; pull the image again")
     return data
 
 
-def _save(client: DockerClient, held: Held, access: Access) -> None:
+def _save(client: DockerClient, held: EngineImage, access: Access) -> None:
     access.progress(f"copying {held.reference} from the Docker engine")
     with closing(SaveStream(client, held)) as stream:
         try:
@@ -194,7 +194,7 @@ def _save(client: DockerClient, held: Held, access: Access) -> None:
 
 
 @contextmanager
-def _open_layer(held: Held, digest: str, scratch: Path) -> Iterator[ByteStream]:
+def _open_layer(held: EngineImage, digest: str, scratch: Path) -> Iterator[ByteStream]:
     """Open a layer that the local store has lost since the image was opened."""
     where = f"{held.reference}, as saved by the engine"
     with (
@@ -206,4 +206,4 @@ def _open_layer(held: Held, digest: str, scratch: Path) -> Iterator[ByteStream]:
 
 
 if TYPE_CHECKING:
-    _: type[ImageSource] = EngineImage
+    _: type[ImageSource] = ClassicImage

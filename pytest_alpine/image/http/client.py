@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import requests
 
-    Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 
 T = TypeVar("T")
 
@@ -32,11 +31,20 @@ DELAYS: Final = (0.3, 1.0, 3.0)
 LONGEST_WAIT: Final = 20.0
 """Seconds that a server may ask for before the next attempt; nobody waits longer at a test run."""
 
-_TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of an answer
+_TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of a response
 # Before 3.12 Python looks through the whole environment for proxies, and stumbles where a variable goes away meanwhile:
 # pytest has one that names the running test.
 _LOOKS: Final = 5
-_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_PASSING: Final = frozenset(
+    {
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 
 
 class Unreachable(ImageError):
@@ -53,7 +61,7 @@ class Untrusted(Unreachable):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Response:
     """What a server answered to a request for a document."""
 
     status: int
@@ -62,7 +70,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
+class Stream:
     """What a server answers to a request for a blob, as it arrives."""
 
     response: requests.Response
@@ -84,7 +92,7 @@ class Body:
         Raises:
             Unreachable: the connection broke.
         """
-        with _web_errors(self.where, "the answer breaks off"):
+        with _http_errors(self.where, "the answer breaks off"):
             data: bytes = self.response.raw.read(None if size < 0 else size)
             return data
 
@@ -94,7 +102,7 @@ class Body:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Advice:
+class Hints:
     """The ways out that messages name."""
 
     limited: str
@@ -103,38 +111,38 @@ class Advice:
     """Out of a certificate that is not trusted."""
 
 
-class Web:
+class HttpClient:
     """One session with a server and those it redirects to."""
 
-    def __init__(self, advice: Advice, tls: Mapping[str, ssl.SSLContext] | None = None) -> None:
+    def __init__(self, hints: Hints, tls: Mapping[str, ssl.SSLContext] | None = None) -> None:
         """Open nothing yet; *tls* says what to trust, by host with port, where that is more than elsewhere."""
         import requests
 
-        self._advice = advice
+        self._hints = hints
         self._silent: set[str] = set()  # hosts that did not answer, patience and all: once is enough
         self._session = requests.Session()
         for host, context in (tls or {}).items():
             self._session.mount(f"https://{host}/", _adapter(context))
 
-    def document(self, method: str, url: str, *, limit: int, patient: bool = True, **request: Any) -> Answer:  # noqa: ANN401 - see "open"
+    def document(self, method: str, url: str, *, limit: int, patient: bool = True, **request: Any) -> Response:  # noqa: ANN401 - see "open"
         """Return the answer to one request, of at most *limit* bytes; see ``open``.
 
         Raises:
             MalformedImage: the answer is larger.
         """
 
-        def once() -> Answer:
-            with closing(self._once(method, url, **request)) as body:
-                data = body.read(limit + 1)
-                while len(data) <= limit and (more := body.read(limit + 1 - len(data))):
+        def once() -> Response:
+            with closing(self._once(method, url, **request)) as stream:
+                data = stream.read(limit + 1)
+                while len(data) <= limit and (more := stream.read(limit + 1 - len(data))):
                     data += more
                 if len(data) > limit:
-                    raise MalformedImage(f"{body.where}: more than {limit} bytes (expected a small document)")
-                return Answer(status=body.status, headers=body.headers, body=data)
+                    raise MalformedImage(f"{stream.where}: more than {limit} bytes (expected a small document)")
+                return Response(status=stream.status, headers=stream.headers, body=data)
 
         return self._patiently(url, once) if patient else once()
 
-    def open(self, method: str, url: str, **request: Any) -> Body:  # noqa: ANN401 - handed on to requests
+    def open(self, method: str, url: str, **request: Any) -> Stream:  # noqa: ANN401 - handed on to requests
         """Return the answer to one request, redirects followed; the caller closes it.
 
         Busy servers and broken connections are tried again. The Authorization that ``auth`` adds is not carried to
@@ -146,7 +154,7 @@ class Web:
             request: ``headers``, ``auth`` and ``data`` as requests takes them.
 
         Raises:
-            Unreachable: no answer, or none but "later".
+            Unreachable: no response, or none but "later".
         """
         return self._patiently(url, lambda: self._once(method, url, **request))
 
@@ -169,10 +177,10 @@ class Web:
                 return found
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Body:  # noqa: ANN401
+    def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Stream:  # noqa: ANN401
         where = shown(url)
-        with self._certificate_errors(where), _web_errors(where, "no answer"):
-            response = self._answer(
+        with self._certificate_errors(where), _http_errors(where, "no answer"):
+            response = self._send(
                 method,
                 url,
                 # Blobs are addressed by the digest of their bytes as stored: nothing may recode them.
@@ -186,9 +194,9 @@ class Web:
         if response.status_code in _PASSING:
             response.close()
             raise self._busy(response, where)
-        return Body(response=response, where=where)
+        return Stream(response=response, where=where)
 
-    def _answer(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
+    def _send(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
         """Return the answer to one request, which may be made in a thread beside tests."""
         for _ in range(_LOOKS - 1):
             with suppress(KeyError):
@@ -201,7 +209,7 @@ class Web:
         if asked:
             text += f", retry after {asked:.0f} s"
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            text += f": the rate limit is reached; {self._advice.limited}"
+            text += f": the rate limit is reached; {self._hints.limited}"
         return Unreachable(text, again=asked if asked <= LONGEST_WAIT else None)
 
     @contextmanager
@@ -211,7 +219,7 @@ class Web:
         except Unreachable as error:
             root = _root(error)
             if isinstance(root, ssl.SSLCertVerificationError):
-                text = f"{where}: the certificate is not trusted: {root.verify_message}; {self._advice.untrusted}"
+                text = f"{where}: the certificate is not trusted: {root.verify_message}; {self._hints.untrusted}"
                 raise Untrusted(text) from error
             raise
 
@@ -223,7 +231,7 @@ def shown(url: str) -> str:
 
 
 @contextmanager
-def _web_errors(where: str, what: str) -> Iterator[None]:
+def _http_errors(where: str, what: str) -> Iterator[None]:
     import requests
     import urllib3.exceptions
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
-from pytest_alpine.image.http.client import DELAYS, Body, Unreachable
+from pytest_alpine.image.http.client import DELAYS, Stream, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ _REPORT_EVERY: Final = 0.5  # seconds
 class Download:
     """The bytes of one blob, whole whatever happens to the connections that bring them."""
 
-    def __init__(self, start: Callable[[int], Body], *, size: int | None, what: str, progress: Progress) -> None:
+    def __init__(self, start: Callable[[int], Stream], *, size: int | None, what: str, progress: Progress) -> None:
         """Open nothing yet.
 
         Args:
@@ -38,19 +38,19 @@ class Download:
         self._size = size
         self._what = what
         self._progress = progress
-        self._body: Body | None = None
+        self._stream: Stream | None = None
         self._offset = 0
         self._resumes = 0
         self._reported = float("-inf")
 
-    def __enter__(self) -> Download:  # noqa: PYI034 - typing.Self is not in Python 3.10
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._body is not None:
-            self._body.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def read(self, size: int = -1, /) -> bytes:
         """Return at most *size* bytes; none at the end.
@@ -69,37 +69,37 @@ class Download:
                 return data
 
     def _read(self, size: int) -> bytes:
-        if self._body is None:
-            self._body = self._start(self._offset)
-            self._skip(self._body)
-        if self._body.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if self._stream is None:
+            self._stream = self._start(self._offset)
+            self._skip(self._stream)
+        if self._stream.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return b""  # the server holds no more than we have
-        data = self._body.read(size)
+        data = self._stream.read(size)
         if not data and self._size is not None and self._offset < self._size:
             raise Unreachable(
-                f"{self._body.where}: the answer ends after {self._offset} of {self._size} bytes", again=0
+                f"{self._stream.where}: the answer ends after {self._offset} of {self._size} bytes", again=0
             )
         return data
 
-    def _skip(self, body: Body) -> None:
-        """Bring *body*, just opened, to our offset."""
-        if body.status == HTTPStatus.OK:  # the whole blob: what we have of it is read over
+    def _skip(self, stream: Stream) -> None:
+        """Bring *stream*, just opened, to our offset."""
+        if stream.status == HTTPStatus.OK:  # the whole blob: what we have of it is read over
             left = self._offset
-            while left and (data := body.read(min(left, _PIECE))):
+            while left and (data := stream.read(min(left, _PIECE))):
                 left -= len(data)
-        elif body.status == HTTPStatus.PARTIAL_CONTENT:
-            given = body.headers.get("Content-Range", "")
+        elif stream.status == HTTPStatus.PARTIAL_CONTENT:
+            given = stream.headers.get("Content-Range", "")
             if not given.startswith(f"bytes {self._offset}-"):
-                raise Unreachable(f"{body.where}: the server gives {given!r} (expected bytes from {self._offset})")
+                raise Unreachable(f"{stream.where}: the server gives {given!r} (expected bytes from {self._offset})")
 
     def _resume(self, error: Unreachable) -> None:
         if error.again is None or self._resumes == _MAX_RESUMES:
             raise error
         time.sleep(DELAYS[min(self._resumes, len(DELAYS) - 1)])
         self._resumes += 1
-        if self._body is not None:
-            self._body.close()
-        self._body = None
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
 
     def _report(self, *, at_end: bool) -> None:
         now = time.monotonic()

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from pytest_alpine.errors import ImageError, ImageNotFound
 from pytest_alpine.image.access import Access, not_pulled
-from pytest_alpine.image.http.client import Advice, Body, Unreachable, Web, shown
+from pytest_alpine.image.http.client import Hints, HttpClient, Stream, Unreachable, shown
 from pytest_alpine.image.http.download import Download
 from pytest_alpine.image.minirootfs.mirror import TEXT_LIMIT, Mirror
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _KEPT_HEADERS: Final = ("ETag", "Last-Modified", "Content-Length")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_ADVICE: Final = Advice(
+_HINTS: Final = Hints(
     limited="wait, or name another mirror", untrusted="name the authority's certificate in REQUESTS_CA_BUNDLE"
 )
 
@@ -69,14 +69,14 @@ class WebMirror:
             raise not_pulled(what)
         url = self._url(path)
 
-        def start(offset: int) -> Body:
-            body = self._web().open("GET", url, headers={"Range": f"bytes={offset}-"} if offset else {})
+        def start(offset: int) -> Stream:
+            stream = self._client().open("GET", url, headers={"Range": f"bytes={offset}-"} if offset else {})
             try:
-                _check(body.status, url, what)
+                _check(stream.status, url, what)
             except ImageError:
-                body.close()
+                stream.close()
                 raise
-            return body
+            return stream
 
         with Download(start, size=size, what=f"downloading {what}", progress=self.access.progress) as stream:
             yield stream
@@ -84,17 +84,17 @@ class WebMirror:
     def _url(self, path: str) -> str:
         return f"{self.base}/{quote(path)}" if path else self.base
 
-    def _web(self) -> Web:
-        return self.access.once("web", lambda: Web(_ADVICE))
+    def _client(self) -> HttpClient:
+        return self.access.once("http client", lambda: HttpClient(_HINTS))
 
     def _text(self, url: str) -> str | None:
         def ask() -> str | None:
-            answer = self._web().document("GET", url, limit=TEXT_LIMIT)
-            hidden = url.endswith("/") and answer.status == HTTPStatus.FORBIDDEN  # a folder that is not to be listed
-            if hidden or answer.status in _GONE:
+            response = self._client().document("GET", url, limit=TEXT_LIMIT)
+            hidden = url.endswith("/") and response.status == HTTPStatus.FORBIDDEN  # a folder that is not to be listed
+            if hidden or response.status in _GONE:
                 return None
-            _check(answer.status, url, shown(url))
-            return answer.body.decode(errors="replace")
+            _check(response.status, url, shown(url))
+            return response.body.decode(errors="replace")
 
         return self._cached(f"GET {url}", ask)
 
@@ -102,9 +102,9 @@ class WebMirror:
         url = self._url(path)
 
         def ask() -> str | None:
-            answer = self._web().document("HEAD", url, limit=TEXT_LIMIT)
-            kept = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-            return json.dumps(kept) if answer.status == HTTPStatus.OK else None
+            response = self._client().document("HEAD", url, limit=TEXT_LIMIT)
+            kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+            return json.dumps(kept) if response.status == HTTPStatus.OK else None
 
         found: dict[str, str] = json.loads(self._cached(f"HEAD {url}", ask) or "{}")
         return found

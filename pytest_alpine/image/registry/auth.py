@@ -9,6 +9,7 @@ import base64
 import re
 import warnings
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import ImageError, MalformedImage
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from pytest_alpine.image.http.client import Answer, Web
+    from pytest_alpine.image.http.client import HttpClient, Response
 
 _PARAMETER: Final = r'[A-Za-z][\w-]*\s*=\s*(?:"[^"]*"|[^\s,"]+)'
 _PARAMETERS: Final = rf"{_PARAMETER}(?:\s*,\s*{_PARAMETER})*"
@@ -96,11 +97,11 @@ def parse_challenges(header: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def authorize(web: Web, challenge: str, scope: str, credentials: Credentials | None) -> Authorization | None:
+def authorize(client: HttpClient, challenge: str, scope: str, credentials: Credentials | None) -> Authorization | None:
     """Return what answers a WWW-Authenticate *challenge*, or None where we have nothing to answer with.
 
     Args:
-        web: fetches tokens.
+        client: fetches tokens.
         challenge: the header's value.
         scope: what the token is for where the challenge names no scope.
         credentials: None asks for an anonymous token.
@@ -110,35 +111,35 @@ def authorize(web: Web, challenge: str, scope: str, credentials: Credentials | N
     """
     challenges = parse_challenges(challenge)
     if "bearer" in challenges:
-        return Authorization(header=f"Bearer {_token(web, challenges['bearer'], scope, credentials)}")
+        return Authorization(header=f"Bearer {_token(client, challenges['bearer'], scope, credentials)}")
     if "basic" in challenges and credentials is not None:
         return Authorization(header=credentials.basic)
     return None
 
 
-def _token(web: Web, challenge: Mapping[str, str], scope: str, credentials: Credentials | None) -> str:
+def _token(client: HttpClient, challenge: Mapping[str, str], scope: str, credentials: Credentials | None) -> str:
     realm = challenge.get("realm", "")
     if not realm.startswith(("https://", "http://")):
         raise MalformedImage(f"the registry names no token server: realm {realm!r} (expected a URL)")
     fields = {"service": challenge.get("service", ""), "scope": challenge.get("scope") or scope}
-    answer = _ask(web, realm, fields, credentials)
-    if answer.status != 200:  # noqa: PLR2004
+    response = _ask(client, realm, fields, credentials)
+    if response.status != HTTPStatus.OK:
         who = f"for user {credentials.username!r}" if credentials and credentials.username else "for nobody"
         raise ImageError(
-            f"{shown(realm)}: the token server answers {answer.status} {who}; log in again with `docker login`"
+            f"{shown(realm)}: the token server answers {response.status} {who}; log in again with `docker login`"
         )
-    document = parse_json(answer.body, shown(realm))
+    document = parse_json(response.body, shown(realm))
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str):
         raise MalformedImage(f"{shown(realm)}: no token in the answer (expected field 'token' or 'access_token')")
     return token
 
 
-def _ask(web: Web, realm: str, fields: dict[str, str], credentials: Credentials | None) -> Answer:
+def _ask(client: HttpClient, realm: str, fields: dict[str, str], credentials: Credentials | None) -> Response:
     if credentials is not None and credentials.identity_token:
         form = {"grant_type": "refresh_token", "refresh_token": credentials.identity_token, "client_id": _CLIENT}
-        return web.document("POST", realm, limit=_TOKEN_LIMIT, data={**fields, **form})
+        return client.document("POST", realm, limit=_TOKEN_LIMIT, data={**fields, **form})
     more: dict[str, Any] = {}
     if credentials is not None:
         more["auth"] = Authorization(header=credentials.basic)
-    return web.document("GET", realm, limit=_TOKEN_LIMIT, params=fields, **more)
+    return client.document("GET", realm, limit=_TOKEN_LIMIT, params=fields, **more)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.errors import ImageError, ImageNotFound
-from pytest_alpine.image.http.client import Advice, Answer, Body, Unreachable, Untrusted, Web
+from pytest_alpine.image.http.client import Hints, HttpClient, Response, Stream, Unreachable, Untrusted
 from pytest_alpine.image.http.loopback import is_loopback
 from pytest_alpine.image.registry.auth import authorize, read_credentials
 from pytest_alpine.image.registry.tls import tls_context
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.image.registry.auth import Authorization, Credentials
 
-Got = TypeVar("Got", Answer, Body)
+Got = TypeVar("Got", Response, Stream)
 
 # Docker Hub's images are named after one host and served by another.
 _HOSTS: Final = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
@@ -48,22 +48,22 @@ class Repository:
         self.registry = registry
         self.name = name
         self._host = _HOSTS.get(registry, registry)
-        self._web: Web | None = None
+        self._client: HttpClient | None = None
         self._base = ""
         self._authorization: Authorization | None = None
         self._user = ""
 
-    def manifest(self, reference: str) -> Answer:
+    def manifest(self, reference: str) -> Response:
         """Return the manifest or index that the tag or digest *reference* names.
 
         Raises:
             ImageNotFound: there is none; the message names the nearest tags.
             ImageError: the registry refuses or fails.
         """
-        answer = self._document("GET", f"manifests/{reference}", {"Accept": _ACCEPT})
-        if answer.status == HTTPStatus.NOT_FOUND:
-            raise ImageNotFound(self._not_found(reference, answer))
-        return self._checked(answer, f"manifest {reference}")
+        response = self._document("GET", f"manifests/{reference}", {"Accept": _ACCEPT})
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise ImageNotFound(self._not_found(reference, response))
+        return self._checked(response, f"manifest {reference}")
 
     def head(self, reference: str) -> str | None:
         """Return the digest that the tag *reference* leads to, or None where the registry does not say.
@@ -73,10 +73,10 @@ class Repository:
         Raises:
             ImageError: the registry fails.
         """
-        answer = self._document("HEAD", f"manifests/{reference}", {"Accept": _ACCEPT})
-        return answer.headers.get("Docker-Content-Digest") if answer.status == HTTPStatus.OK else None
+        response = self._document("HEAD", f"manifests/{reference}", {"Accept": _ACCEPT})
+        return response.headers.get("Docker-Content-Digest") if response.status == HTTPStatus.OK else None
 
-    def config(self, digest: str) -> Answer:
+    def config(self, digest: str) -> Response:
         """Return the blob *digest*, which is a small document.
 
         Raises:
@@ -84,50 +84,52 @@ class Repository:
         """
         return self._checked(self._document("GET", f"blobs/{digest}", {}), f"blob {digest}")
 
-    def open_blob(self, digest: str, offset: int = 0) -> Body:
+    def open_blob(self, digest: str, offset: int = 0) -> Stream:
         """Open the blob *digest* at byte *offset*, or at 0 where the registry knows no ranges; the caller closes it.
 
         Raises:
             ImageError: the registry has none, refuses or fails.
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        body = self._authorized(lambda web, request: web.open("GET", **request), f"blobs/{digest}", headers)
-        if body.status in _FOUND or (offset and body.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-            return body
-        with closing(body):
-            answer = Answer(status=body.status, headers=body.headers, body=body.read(_PING_LIMIT))
-        raise ImageError(self._failure(answer, f"blob {digest}"))
+        stream = self._authorized(lambda client, request: client.open("GET", **request), f"blobs/{digest}", headers)
+        if stream.status in _FOUND or (offset and stream.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+            return stream
+        with closing(stream):
+            response = Response(status=stream.status, headers=stream.headers, body=stream.read(_PING_LIMIT))
+        raise ImageError(self._failure(response, f"blob {digest}"))
 
-    def _document(self, method: str, path: str, headers: dict[str, str]) -> Answer:
+    def _document(self, method: str, path: str, headers: dict[str, str]) -> Response:
         return self._authorized(
-            lambda web, request: web.document(method, limit=DOCUMENT_LIMIT, **request), path, headers
+            lambda client, request: client.document(method, limit=DOCUMENT_LIMIT, **request), path, headers
         )
 
-    def _authorized(self, send: Callable[[Web, dict[str, Any]], Got], path: str, headers: dict[str, str]) -> Got:
-        web = self._connected()
+    def _authorized(self, send: Callable[[HttpClient, dict[str, Any]], Got], path: str, headers: dict[str, str]) -> Got:
+        client = self._connected()
         request = {"url": f"{self._base}/v2/{self.name}/{path}", "headers": headers}
-        answer = send(web, {**request, "auth": self._authorization})
+        response = send(client, {**request, "auth": self._authorization})
         # A token that expired looks like one that never was.
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._log_in(web, answer.headers.get("WWW-Authenticate", "")):
-            if isinstance(answer, Body):
-                answer.close()
-            answer = send(web, {**request, "auth": self._authorization})
-        return answer
+        if response.status == HTTPStatus.UNAUTHORIZED and self._log_in(
+            client, response.headers.get("WWW-Authenticate", "")
+        ):
+            if isinstance(response, Stream):
+                response.close()
+            response = send(client, {**request, "auth": self._authorization})
+        return response
 
-    def _connected(self) -> Web:
-        if self._web is None:
+    def _connected(self) -> HttpClient:
+        if self._client is None:
             context = tls_context(self.registry)
-            web = Web(_advice(self.registry), {self._host: context} if context else None)
-            self._base = _base(web, self._host)
-            self._web = web
-        return self._web
+            client = HttpClient(_hints(self.registry), {self._host: context} if context else None)
+            self._base = _base(client, self._host)
+            self._client = client
+        return self._client
 
-    def _log_in(self, web: Web, challenge: str) -> bool:
+    def _log_in(self, client: HttpClient, challenge: str) -> bool:
         credentials, trouble = _credentials(self.registry)
         self._user = f" user {credentials.username!r}" if credentials and credentials.username else ""
         scope = f"repository:{self.name}:pull"
         try:
-            self._authorization = authorize(web, challenge, scope, credentials)
+            self._authorization = authorize(client, challenge, scope, credentials)
         except Unreachable:
             raise
         except ImageError as error:
@@ -136,21 +138,21 @@ class Repository:
             raise ImageError(f"cannot log in at {self.registry}: {trouble}")
         return self._authorization is not None
 
-    def _checked(self, answer: Answer, what: str) -> Answer:
-        if answer.status != HTTPStatus.OK:
-            raise ImageError(self._failure(answer, what))
-        return answer
+    def _checked(self, response: Response, what: str) -> Response:
+        if response.status != HTTPStatus.OK:
+            raise ImageError(self._failure(response, what))
+        return response
 
-    def _failure(self, answer: Answer, what: str) -> str:
-        if answer.status in _REFUSED:
+    def _failure(self, response: Response, what: str) -> str:
+        if response.status in _REFUSED:
             return (
-                f"registry {self.registry} refuses{self._user} access to {self.name!r}{_details(answer)}; "
+                f"registry {self.registry} refuses{self._user} access to {self.name!r}{_details(response)}; "
                 f"check the name, or log in with `docker login {self.registry}`"
             )
-        return f"registry {self.registry} answers {answer.status} for {what} of {self.name!r}{_details(answer)}"
+        return f"registry {self.registry} answers {response.status} for {what} of {self.name!r}{_details(response)}"
 
-    def _not_found(self, reference: str, answer: Answer) -> str:
-        if "NAME_UNKNOWN" in _codes(answer):
+    def _not_found(self, reference: str, response: Response) -> str:
+        if "NAME_UNKNOWN" in _codes(response):
             return f"registry {self.registry} has no repository {self.name!r}"
         if ":" in reference:
             return f"registry {self.registry} has no manifest {reference} in {self.name!r}"
@@ -161,18 +163,18 @@ class Repository:
     def _tags(self) -> list[str]:
         """Return the tags on the first page of the list, or none where the registry keeps them to itself."""
         try:
-            answer = self._document("GET", "tags/list?n=1000", {})
-            tags = json.loads(answer.body).get("tags")
+            response = self._document("GET", "tags/list?n=1000", {})
+            tags = json.loads(response.body).get("tags")
         except (ImageError, ValueError, AttributeError, RecursionError):
             return []
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def _base(web: Web, host: str) -> str:
+def _base(client: HttpClient, host: str) -> str:
     """Return the scheme and host; to this machine's own registries Docker tries TLS first, then plain HTTP."""
     if is_loopback(host):
         try:
-            web.document("GET", f"https://{host}/v2/", limit=_PING_LIMIT, patient=False)
+            client.document("GET", f"https://{host}/v2/", limit=_PING_LIMIT, patient=False)
         except Untrusted:
             raise
         except Unreachable:
@@ -180,8 +182,8 @@ def _base(web: Web, host: str) -> str:
     return f"https://{host}"
 
 
-def _advice(registry: str) -> Advice:
-    return Advice(
+def _hints(registry: str) -> Hints:
+    return Hints(
         limited=f"log in with `docker login {registry}`, wait, or name a registry that mirrors the image",
         untrusted=(
             f"place the authority's certificate at /etc/docker/certs.d/{registry}/ca.crt, "
@@ -198,18 +200,18 @@ def _credentials(registry: str) -> tuple[Credentials | None, str]:
         return None, str(error)
 
 
-def _errors(answer: Answer) -> list[dict[str, Any]]:
+def _errors(response: Response) -> list[dict[str, Any]]:
     try:
-        errors = json.loads(answer.body).get("errors")
+        errors = json.loads(response.body).get("errors")
     except (ValueError, AttributeError, RecursionError):
         return []
     return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
-def _codes(answer: Answer) -> list[str]:
-    return [str(error.get("code")) for error in _errors(answer)]
+def _codes(response: Response) -> list[str]:
+    return [str(error.get("code")) for error in _errors(response)]
 
 
-def _details(answer: Answer) -> str:
-    texts = [str(error.get("message") or error.get("code")) for error in _errors(answer)]
+def _details(response: Response) -> str:
+    texts = [str(error.get("message") or error.get("code")) for error in _errors(response)]
     return f": {'; '.join(texts)}" if texts else ""

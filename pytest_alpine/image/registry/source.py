@@ -128,9 +128,9 @@ class _Pull:
         tag = self.reference.tag or "latest"
         if known is not None and self.access.store.document(known) is not None and self.repository.head(tag) == known:
             return known
-        answer = self.repository.manifest(tag)
-        digest = self.access.store.add_document(answer.body)
-        said = answer.headers.get("Docker-Content-Digest", "")
+        response = self.repository.manifest(tag)
+        digest = self.access.store.add_document(response.body)
+        said = response.headers.get("Docker-Content-Digest", "")
         if said.startswith("sha256:"):
             check_digest(f"{self.reference}, manifest", "digest", said, digest)
         return digest

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.image.spec.json_fields import field, parse_json
+from pytest_alpine.image.spec.documents import field, parse_json
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:

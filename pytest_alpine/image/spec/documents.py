@@ -1,4 +1,4 @@
-"""Documents of images: JSON from strangers, and the digests that name it.
+"""The documents of an image: JSON from strangers, each field checked before it is used, and the digests that name it.
 
 Spec of digests: https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
 """
@@ -6,18 +6,51 @@ Spec of digests: https://github.com/opencontainers/image-spec/blob/main/descript
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from pytest_alpine.errors import DigestMismatch, MalformedImage
-from pytest_alpine.image.spec.json_fields import field, parse_json
 
-__all__ = ["DOCUMENT_LIMIT", "check_digest", "checked_digest", "digest_of", "field", "parse_json"]
+Value = TypeVar("Value", str, int, "dict[str, Any]", "list[Any]")
 
 DOCUMENT_LIMIT: Final = 8 << 20
 """Bytes that a manifest or configuration may have; containerd draws the same line."""
 
+_JSON_NAMES: Final = {dict: "an object", list: "an array", str: "a string", int: "a number"}
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """Return the JSON object in *data*.
+
+    Raises:
+        MalformedImage: *data* is no JSON object; the message begins with *where*.
+    """
+    try:
+        value = json.loads(data)
+    # Text that nests a thousand arrays ends the interpreter's stack, not the parser's patience.
+    except (ValueError, RecursionError) as error:
+        raise MalformedImage(f"{where}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise MalformedImage(f"{where}: a JSON {type(value).__name__} (expected an object)")
+    return value
+
+
+def field(document: dict[str, Any], name: str, kind: type[Value], where: str, default: Value | None = None) -> Value:
+    """Return the field *name* of *document*, which is of *kind*; *default* stands in for a missing or null one.
+
+    Raises:
+        MalformedImage: the field is missing and has no default, or is of another kind; the message begins with
+            *where*.
+    """
+    value = document.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, kind) or isinstance(value, bool):
+        shown = "missing" if name not in document else f"{value!r:.80}"
+        raise MalformedImage(f"{where}: field {name!r} is {shown} (expected {_JSON_NAMES[kind]})")
+    return value
 
 
 def checked_digest(text: object, where: str) -> str:

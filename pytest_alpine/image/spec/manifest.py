@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
-OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 
 INDEX_TYPES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 """Media types of documents that name several manifests."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_alpine.image.http.client import Advice, Web
+from pytest_alpine.image.http.client import Hints, HttpClient
 from tests.support.small_mirror import serving_files
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def web() -> Web:
-    return Web(Advice(limited="", untrusted=""))
+def client() -> HttpClient:
+    return HttpClient(Hints(limited="", untrusted=""))
 
 
 @pytest.fixture
@@ -34,9 +34,11 @@ def proxies_looked_for(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return looks
 
 
-def test_an_environment_that_changes_meanwhile(web: Web, tmp_path: Path, proxies_looked_for: list[str]) -> None:
+def test_an_environment_that_changes_meanwhile(
+    client: HttpClient, tmp_path: Path, proxies_looked_for: list[str]
+) -> None:
     (tmp_path / "file").write_text("content")
     with serving_files(tmp_path) as server:
-        assert web.document("GET", f"{server.url}file", limit=100).body == b"content"
+        assert client.document("GET", f"{server.url}file", limit=100).body == b"content"
         assert server.asked("file") == 1
     assert len(proxies_looked_for) >= 3

@@ -312,7 +312,7 @@ def test_never_pulls_nothing(server: RegistryServer, access: Access) -> None:
     with pytest.raises(ImageNotFound) as caught:
         pull(server, again(access, "never"))
     assert str(caught.value) == (
-        f"registry:{server.host}/acme/app:1.0 is not in the local access, "
+        f"registry:{server.host}/acme/app:1.0 is not in the local store, "
         "and pulling is switched off (pull policy 'never')"
     )
     assert server.log == []
@@ -323,7 +323,7 @@ def test_never_takes_a_tag_as_it_was_last(server: RegistryServer, access: Access
     server.push("acme/app", "1.0", [LARGE])
     server.log.clear()
     assert pull(server, again(access, "never")) == [TAR]
-    with pytest.raises(ImageNotFound, match=r"document sha256:.*, is not in the local access, and pulling is"):
+    with pytest.raises(ImageNotFound, match=r"document sha256:.*, is not in the local store, and pulling is"):
         pull(server, again(access, "never"), platform=Platform.parse("arm64"))
     assert server.log == []
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.image.spec.json_fields import field, parse_json
+from pytest_alpine.image.spec.documents import field, parse_json
 
 
 def test_an_object() -> None:
