@@ -73,6 +73,12 @@ def imports(path: Path) -> list[Import]:
     return list(_imports(tree_of(path), at_top=True))
 
 
+@cache
+def all_imports() -> tuple[tuple[str, Import], ...]:
+    """Return what all modules import, and where: ``apk.database:12``."""
+    return tuple((f"{module}:{item.line}", item) for module in modules() for item in imports(path_of(module)))
+
+
 def _imports(node: ast.AST, *, at_top: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
@@ -123,33 +129,32 @@ def _first(module: str) -> str:
     return module.split(".")[:2][-1]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_the_package_itself_is_for_users(module: str) -> None:
-    assert not [item.line for item in imports(path_of(module)) if item.name == "pytest_alpine"]
+def test_the_package_itself_is_for_users() -> None:
+    assert not [place for place, item in all_imports() if item.name == "pytest_alpine"]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_costly_libraries_are_loaded_late(module: str) -> None:
-    assert not [item.name for item in imports(path_of(module)) if item.package in LAZY and item.at_top]
+def test_costly_libraries_are_loaded_late() -> None:
+    assert not [f"{place}: {item.name}" for place, item in all_imports() if item.package in LAZY and item.at_top]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_modules_stay_small(module: str) -> None:
-    assert len(path_of(module).read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_modules_stay_small() -> None:
+    sizes = {module: len(path_of(module).read_text(encoding="utf-8").splitlines()) for module in modules()}
+    assert not {module: size for module, size in sizes.items() if size > MAX_LINES}
 
 
-@pytest.mark.parametrize("module", modules())
-def test_the_package_raises_and_never_asserts(module: str) -> None:
+def test_the_package_raises_and_never_asserts() -> None:
     # A bare assert vanishes under python -O.
-    lines = [node.lineno for node in ast.walk(tree_of(path_of(module))) if isinstance(node, ast.Assert)]
-    assert not lines
+    assert not [
+        f"{module}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(tree_of(path_of(module)))
+        if isinstance(node, ast.Assert)
+    ]
 
 
-@pytest.mark.parametrize("module", modules())
-def test_every_module_says_what_it_is(module: str) -> None:
-    docstring = ast.get_docstring(tree_of(path_of(module)))
-    assert docstring
-    assert docstring.splitlines()[0].endswith((".", ":"))
+def test_every_module_says_what_it_is() -> None:
+    docstrings = {module: ast.get_docstring(tree_of(path_of(module))) or "" for module in modules()}
+    assert not [module for module, text in docstrings.items() if not text.partition("\n")[0].endswith((".", ":"))]
 
 
 def test_the_stub_lists_each_public_name_once() -> None:
