@@ -31,6 +31,11 @@ class Machine:
     bits: Literal[32, 64]
     big_endian: bool = False
 
+    @property
+    def elf_form(self) -> tuple[int, int, bool]:
+        """What its ELF headers share: ``e_machine``, bits, and whether the byte order is big-endian."""
+        return self.elf_machine, self.bits, self.big_endian
+
 
 # (architecture, variant) -> machine, in the order that users list them: the native ones of most machines first.
 _MACHINES: Final[dict[tuple[str, str], Machine]] = {

@@ -55,13 +55,12 @@ def as_globs(globs: str | Iterable[str]) -> tuple[str, ...]:
 
 def is_for(elf: ElfHeader, platform: Platform) -> bool:
     """Whether *elf* is for the machine of *platform*: class, byte order and ``e_machine``."""
-    machine = platform.machine
-    return _form(elf) == (machine.elf_machine, machine.bits, machine.big_endian)
+    return elf.form == platform.machine.elf_form
 
 
 def same_machine(elf: ElfHeader, other: ElfHeader) -> bool:
     """Whether two ELF files are for one machine."""
-    return _form(elf) == _form(other)
+    return elf.form == other.form
 
 
 def machine_name(elf: ElfHeader) -> str:
@@ -77,7 +76,3 @@ def built_for_glibc(elf: ElfFile) -> str:
     """Return how messages tell that *elf* was built for glibc: by the newest version of its symbols that it needs."""
     newest = max(elf.glibc_versions, key=lambda version: [int(number) for number in _NUMBER.findall(version)])
     return f"one built for glibc, which needs {newest}"
-
-
-def _form(elf: ElfHeader) -> tuple[int, int, bool]:
-    return elf.machine, elf.bits, elf.big_endian

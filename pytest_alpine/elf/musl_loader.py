@@ -232,8 +232,7 @@ class _Loading:
             return "missing"
         if elf is None or elf.type not in {2, 3}:
             return "no library"
-        same = (elf.machine, elf.bits, elf.big_endian) == (needer.machine, needer.bits, needer.big_endian)
-        return None if same else "another machine"
+        return None if elf.form == needer.form else "another machine"
 
 
 def _directories(text: str) -> tuple[str, ...]:

@@ -57,6 +57,11 @@ class ElfHeader:
     interpreter: str | None
     """The program loader that it asks for (PT_INTERP)."""
 
+    @property
+    def form(self) -> tuple[int, int, bool]:
+        """What the files for one machine share: ``machine``, ``bits`` and ``big_endian``."""
+        return self.machine, self.bits, self.big_endian
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionNeed:

@@ -5,6 +5,7 @@ Source: https://alpinelinux.org/releases/, as of 2026-11.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -20,6 +21,10 @@ class Branch:
     end_of_life: date
     """The last day of support."""
 
+
+# Python refuses to make a number of more digits than 4,300.
+_NUMBER: Final = re.compile(r"v?([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
+_NEWEST: Final = (1 << 30, 0)
 
 _TABLE: Final = """
 3.6  2017-05-24 2019-05-01
@@ -61,11 +66,19 @@ def end_of_life(branch: str) -> date | None:
     for known in BRANCHES:
         if known.branch == branch:
             return known.end_of_life
-    older = _key(branch) < _key(BRANCHES[0].branch)
+    older = branch_order(branch) < branch_order(BRANCHES[0].branch)
     return BRANCHES[0].end_of_life if older else None
 
 
-def _key(branch: str) -> tuple[int, ...]:
-    numbers = branch.split(".")
-    # edge is newer than everything
-    return tuple(map(int, numbers)) if all(part.isdigit() for part in numbers) else (1 << 30,)
+def branch_order(branch: str | None) -> tuple[int, int]:
+    """Return what branches are ordered by, the oldest first.
+
+    Args:
+        branch: its number, as in ``3.20`` or ``v3.20``; more may follow, as in a tag. ``edge``, and whatever else has
+            no number, is the newest.
+
+    >>> sorted(["edge", "v3.9", "3.20.1"], key=branch_order)
+    ['v3.9', '3.20.1', 'edge']
+    """
+    numbers = _NUMBER.match(branch or "")
+    return (int(numbers[1]), int(numbers[2])) if numbers is not None else _NEWEST

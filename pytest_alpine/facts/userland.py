@@ -37,9 +37,7 @@ def _program_platform(rootfs: RootFS, path: str) -> Platform | None:
             return _arm_platform(program, data, path)
     except (FileNotInImage, MalformedImage):
         return None
-    same = (program.machine, program.bits, program.big_endian)
-    machines = ((platform, platform.machine) for platform in PLATFORMS)
-    return next((p for p, m in machines if (m.elf_machine, m.bits, m.big_endian) == same), None)
+    return next((platform for platform in PLATFORMS if platform.machine.elf_form == program.form), None)
 
 
 def _arm_platform(program: ElfFile, data: bytes, path: str) -> Platform:

@@ -59,14 +59,14 @@ def find_identity(user: str, passwd: str, group: str) -> Identity:
         return Identity(uid=uid, gid=int(found[2]) if found else int(wanted), home=home)
     if row is None:
         return Identity(uid=uid, home=home)
-    groups = tuple(int(line[2]) for line in _rows(group, 4) if row[0] in line[3].split(",") and _is_id(line[2]))
+    groups = tuple(int(line[2]) for line in _rows(group, fields=4) if row[0] in line[3].split(",") and _is_id(line[2]))
     return Identity(uid=uid, gid=int(row[3]) if _is_id(row[3]) else 0, groups=groups, home=home)
 
 
 def id_names(text: str) -> dict[int, str]:
     """Return the first name of each number in *text*, which is that of ``/etc/passwd`` or ``/etc/group``."""
     names: dict[int, str] = {}
-    for row in _rows(text, 3):
+    for row in _rows(text, fields=3):
         if _is_id(row[2]):
             names.setdefault(int(row[2]), row[0])
     return names
@@ -74,16 +74,20 @@ def id_names(text: str) -> dict[int, str]:
 
 def _row(wanted: str, text: str, *, number: int, fields: int) -> list[str] | None:
     """Return the row whose name, or whose *number*-th field is *wanted*; a name counts first."""
-    rows = [row for row in _rows(text, fields) if _is_id(row[number])]
+    rows = [row for row in _rows(text, fields=fields) if _is_id(row[number])]
     by_name = next((row for row in rows if row[0] == wanted), None)
     return by_name or next((row for row in rows if row[number] == wanted), None)
 
 
-def _rows(text: str, fields: int) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        row = line.strip().split(":")
-        if len(row) >= fields and not line.startswith("#"):
-            yield row
+def account_rows(text: str) -> Iterator[list[str]]:
+    """Yield the fields of each line of passwd(5), group(5) or shadow(5); blank lines and comments have none."""
+    for line in map(str.strip, text.splitlines()):
+        if line and not line.startswith("#"):
+            yield line.split(":")
+
+
+def _rows(text: str, *, fields: int) -> Iterator[list[str]]:
+    return (row for row in account_rows(text) if len(row) >= fields)
 
 
 def _is_id(text: str) -> bool:

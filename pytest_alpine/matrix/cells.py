@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +17,6 @@ ALL: Final = "all"
 NATIVE: Final = "native"
 
 _OFFICIAL: Final = ("docker.io", "library/alpine")
-_BRANCH: Final = re.compile(r"v?3\.(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
@@ -168,10 +166,11 @@ def _published_on_disk(reference: Reference) -> Sequence[Platform]:
 
 def _on_docker_hub(platform: Platform, tag: str) -> bool:
     """Whether the official image publishes *platform*: riscv64 since 3.20, loong64 never."""
+    from pytest_alpine.facts.branches import branch_order
+
     if platform.architecture == "loong64":
         return False
-    branch = _BRANCH.match(tag)
-    return platform.architecture != "riscv64" or branch is None or int(branch[1]) >= 20  # noqa: PLR2004
+    return platform.architecture != "riscv64" or branch_order(tag) >= branch_order("3.20")
 
 
 def check(declared: Declaration) -> None:

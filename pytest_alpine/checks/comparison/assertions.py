@@ -12,6 +12,7 @@ from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.snapshot import at_one_moment, image_of
 from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.facts.branches import branch_order
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
@@ -159,13 +160,8 @@ def _changed_facts(comparison: Comparison) -> Iterator[Finding]:
 
 def _older_release(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
     was, now = old.release, new.release
-    if was.id == now.id and was.branch != now.branch and _order(was.branch) > _order(now.branch):
+    if was.id == now.id and was.branch != now.branch and branch_order(was.branch) > branch_order(now.branch):
         yield _finding("release", was.id, expected=f"{was.version_id} or later", actual=now.version_id)
-
-
-def _order(branch: str | None) -> tuple[int, ...]:
-    """Return what branches compare by: edge is later than all."""
-    return tuple(map(int, branch.split("."))) if branch and branch != "edge" else (1 << 30,)
 
 
 def _gone(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:

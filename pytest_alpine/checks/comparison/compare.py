@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import Entry
 
-Kind = Literal["added", "removed", "older", "changed"]
+ChangeKind = Literal["added", "removed", "older", "changed"]
 Area = Literal["release", "libc", "shell", "config", "package", "file", "elf"]
 AREAS: Final[tuple[Area, ...]] = ("release", "libc", "shell", "config", "package", "file", "elf")
-_KINDS: Final[tuple[Kind, ...]] = ("added", "removed", "older", "changed")
+_KINDS: Final[tuple[ChangeKind, ...]] = ("added", "removed", "older", "changed")
 
 # What an image says of itself that a container sees; dates and digests differ at every build.
 _CONFIG: Final = ("entrypoint", "cmd", "user", "working_dir", "exposed_ports", "volumes", "stop_signal")
@@ -50,7 +50,7 @@ class Change:
     """The package that owns the file, where one does."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ChangeKind:
         """``older`` is a package whose version went down."""
         if not self.old or not self.new:
             return "removed" if self.new == "" else "added"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import MalformedImage, StoreError
+from pytest_alpine.facts.branches import branch_order
 from pytest_alpine.image.spec.documents import digest_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def versions_there(mirror: Mirror, branch: str) -> list[str]:
 def tags_there(mirror: Mirror) -> list[str]:
     """Return the branches of *mirror* as tags, for messages."""
     names = mirror.names("") or []
-    branches = sorted((name[1:] for name in names if _BRANCH.fullmatch(name)), key=_natural)
+    branches = sorted((name[1:] for name in names if _BRANCH.fullmatch(name)), key=branch_order)
     return branches + [_EDGE] * (_EDGE in names) + [LATEST] * (_LATEST_STABLE in names)
 
 
@@ -116,7 +117,7 @@ def _latest(mirror: Mirror) -> str:
     if _BRANCH.fullmatch(text):
         return text
     names = mirror.names("")
-    branches = sorted(filter(_BRANCH.fullmatch, names or []), key=_natural)
+    branches = sorted(filter(_BRANCH.fullmatch, names or []), key=branch_order)
     return _LATEST_STABLE if names is None or _LATEST_STABLE in names or not branches else branches[-1]
 
 
@@ -125,7 +126,7 @@ def _newest(mirror: Mirror, major: str) -> Release:
     if latest.startswith(f"v{major}.") or latest == _LATEST_STABLE:
         return Release(branch=latest)
     branches = [name for name in mirror.names("") or [] if _BRANCH.fullmatch(name) and name.startswith(f"v{major}.")]
-    return Release(branch=max(branches, key=_natural, default=f"v{major}"))
+    return Release(branch=max(branches, key=branch_order, default=f"v{major}"))
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

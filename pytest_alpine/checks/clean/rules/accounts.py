@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.facts.users import account_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,10 +20,8 @@ _PLACE: Final = 2
 
 
 def rows(inspection: Inspection, path: str) -> Iterator[list[str]]:
-    """Yield the fields of each line of the file at *path*, if it is there; comments and blank lines have none."""
-    for line in (inspection.text(path) or "").splitlines():
-        if line.strip() and not line.startswith("#"):
-            yield line.split(":")
+    """Return the fields of each line of the file at *path*, if it is there; comments and blank lines have none."""
+    return account_rows(inspection.text(path) or "")
 
 
 def ids(inspection: Inspection, path: str) -> dict[str, int]:
