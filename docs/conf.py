@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from docutils.nodes import figure, image
+from docutils.parsers.rst import Directive
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 import pytest_alpine
@@ -26,6 +30,7 @@ html_theme = "furo"
 html_title = f"pytest-alpine {release}"
 
 myst_enable_extensions = ["colon_fence"]
+myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -46,8 +51,8 @@ intersphinx_timeout = 5
 nitpicky = True
 # Types that users meet in a signature and never name.
 nitpick_ignore_regex = [
-    ("py:.*", r"(pytest_alpine\..*\.)?(Binaries|ByteStream|Fact|ImageSource|Inspection|Loader|Machine|Opener)"),
-    ("py:.*", r"(pytest_alpine\..*\.)?(Provider|Store|StoredLayer|[A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
+    ("py:.*", r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|Fact|ImageSource|Inspection|Loader|Machine|Opener)"),
+    ("py:.*", r"(pytest_alpine\..*\.)?(Processes|Provider|Store|StoredLayer|[A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
 ]
 
 # Annotations name what their module imports. Sphinx wants to know where that is defined.
@@ -62,6 +67,28 @@ HOMES: Final = {
     }.items()
     for name in names.split()
 }
+
+
+class Mermaid(Directive):
+    """A picture, drawn beforehand, so that the site needs neither a network nor a library of megabytes.
+
+    Its file is named after its text: a picture of an older text is not found.
+    """
+
+    has_content = True
+
+    def run(self) -> list[Element]:
+        """Return the picture."""
+        digest = hashlib.sha256("\n".join(self.content).encode()).hexdigest()
+        name = f"pictures/{digest[:12]}.svg"
+        page = self.state.document.current_source
+        if not (Path(__file__).parent / name).exists():
+            raise self.error(
+                f"docs/{name} is missing: the text of the picture has changed; draw it again: "
+                "npx -y -p @mermaid-js/mermaid-cli mmdc -c docs/pictures/mermaid.json -b white "
+                f"-i {page} -o docs/pictures/new.svg && mv docs/pictures/new-1.svg docs/{name}"
+            )
+        return [figure("", image(uri=f"/{name}", alt="\n".join(self.content)))]
 
 
 def google_style(app: Sphinx, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
@@ -100,6 +127,7 @@ def public_name(_app: Sphinx, env: BuildEnvironment, node: pending_xref, contnod
 
 def setup(app: Sphinx) -> None:
     """Connect what is defined here."""
+    app.add_directive("mermaid", Mermaid)
     app.connect("autodoc-process-docstring", google_style)
     app.connect("autodoc-process-docstring", link_names, priority=600)
     app.connect("autodoc-process-signature", hide_signature)

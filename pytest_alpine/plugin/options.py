@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE: Final = "alpine"
 MISSING: Final = ("fail", "skip")
-REPORTS: Final = (".html", ".json", ".md")
 
 # name, metavar, ini type, help. A leading + marks options that may be repeated and hold commas.
 _OPTIONS: Final = (
@@ -265,6 +264,8 @@ def _reports(config: pytest.Config) -> tuple[Path, ...]:
         Path(word) for word in split_list(config.getoption("alpine_report") or config.getini("alpine_reports") or ())
     ]
     for path in paths:
-        if path.suffix not in REPORTS:
-            raise pytest.UsageError(f"--alpine-report={path}: unknown format; try one of {', '.join(REPORTS)}")
+        from pytest_alpine.report.files import FORMATS
+
+        if path.suffix not in FORMATS:
+            raise pytest.UsageError(f"--alpine-report={path}: unknown format; try one of {', '.join(FORMATS)}")
     return tuple(config.rootpath / path for path in paths)
