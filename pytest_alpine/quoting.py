@@ -25,6 +25,13 @@ def visible(text: str) -> str:
     r"""Return *text* in one line, as an image's file names may have characters that a terminal would obey.
 
     >>> print(visible("/srv/a\x1b[31m\nb\udcff"))
-    /srv/a\x1b[31m\nb\udcff
+    /srv/a\x1b[31m\nb\xff
     """
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return _UNSEEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no UTF-8, as Python keeps it (PEP 383)
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return character.encode("unicode_escape").decode("ascii")

@@ -26,6 +26,11 @@ REPOSITORIES: Final = "/etc/apk/repositories"
 REPOSITORY_FOLDERS: Final = ("/etc/apk/repositories.d", "/lib/apk/repositories.d")
 
 
+def has_installed(rootfs: RootFS) -> bool:
+    """Whether there is a package database, readable or not."""
+    return any(map(rootfs.exists, DATABASES))
+
+
 def read_installed(rootfs: RootFS) -> Packages:
     """Return the installed packages.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_alpine.facts.facts import Facts
 from pytest_alpine.quoting import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pytest_alpine.platforms import Platform
+
+Item = TypeVar("Item")
 
 
 class Target(Facts, Protocol):
@@ -25,7 +27,10 @@ class Target(Facts, Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing that is not as it should be."""
+    r"""One thing that is not as it should be.
+
+    What a terminal would obey, and bytes that are no text, are written as escapes (``\n``, ``\xff``) in every field.
+    """
 
     check: str
     """The assertion that looks for it, such as ``installed``."""
@@ -36,15 +41,51 @@ class Finding:
     hint: str = ""
     """The nearest truth, or what would mend it."""
 
+    def __post_init__(self) -> None:
+        """Write what cannot be shown as escapes."""
+        for name in ("subject", "expected", "actual", "hint"):
+            object.__setattr__(self, name, visible(getattr(self, name)))
+
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""
-        return visible(f"{self.subject}: expected {self.expected}, found {self.actual}{hint}")
+        return f"{self.subject}: expected {self.expected}, found {self.actual}{hint}"
 
 
 def require_none(findings: Sequence[Finding], target: object, *, most: int | None = None) -> None:
-    """Raise one AssertionError that names *target* and tells *findings*, *most* of them at most; return if none."""
+    """Return if there are no *findings*, else raise one AssertionError that tells them.
+
+    Args:
+        findings: the first line of the message is the first of them, which is what pytest's short summary shows.
+        target: what was checked; the last line names it.
+        most: how many of *findings* are told at most; all when None.
+    """
     __tracebackhide__ = True
     if findings:
-        left = len(findings) - len(findings[:most])
-        more = [f"  and {left} more of the kind (find_{findings[0].check} returns all)"] if left else []
-        raise AssertionError("\n".join([f"{target}:", *(f"  {finding}" for finding in findings[:most]), *more]))
+        shown, more = first(findings, most)
+        rest = [f"{more} of the kind (find_{findings[0].check} returns all)"] if more else []
+        raise AssertionError(message([*map(str, shown), *rest], target))
+
+
+def message(lines: Iterable[str], target: object) -> str:
+    """Return what a failed assertion says: *lines*, the first problem first, and *target*, which was checked."""
+    return "\n".join([*lines, f"in {target}"])
+
+
+def first(items: Sequence[Item], most: int | None) -> tuple[Sequence[Item], str]:
+    """Return the first *most* of *items*, and how messages count those that are left out.
+
+    >>> first(["a", "b", "c"], 1), first(["a"], 1)
+    ((['a'], 'and 2 more'), (['a'], ''))
+    """
+    shown = items[:most]
+    return shown, f"and {len(items) - len(shown)} more" if len(shown) < len(items) else ""
+
+
+def listed(items: Sequence[object], most: int) -> str:
+    """Return the first *most* of *items* in one line, and how many are left out.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    shown, more = first(items, most)
+    return " ".join(filter(None, [", ".join(map(str, shown)), more]))

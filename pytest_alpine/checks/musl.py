@@ -5,9 +5,9 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.findings import Finding, Target, require_none
-from pytest_alpine.checks.snapshot import Moment, at_one_moment
-from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, as_globs, built_for_glibc, matches, named, packages_of
+from pytest_alpine.checks.findings import Finding, require_none
+from pytest_alpine.checks.snapshot import Snapshot, open_snapshot
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, as_globs, built_for_glibc, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,36 +41,33 @@ def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) ->
 
 def find_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what speaks against musl in *target*; see ``assert_musl``."""
-    with at_one_moment(target) as now:
-        return (*_loaders(now), *_built_for_glibc(now, as_globs(foreign)))
+    with open_snapshot(target) as snapshot:
+        return (*_loaders(snapshot), *_built_for_glibc(snapshot, as_globs(foreign)))
 
 
-def _loaders(target: Target) -> Iterator[Finding]:
-    libc = target.libc
-    loader = f"/lib/ld-musl-{target.platform.machine.loader_arch}.so.1"
-    if libc.kind != "musl" or not target.rootfs.exists(loader):
+def _loaders(snapshot: Snapshot) -> Iterator[Finding]:
+    libc = snapshot.facts.libc
+    loader = f"/lib/ld-musl-{snapshot.platform.machine.loader_arch}.so.1"
+    if libc.kind != "musl" or not snapshot.rootfs.exists(loader):
         expected = f"musl, with its loader {loader}"
         yield Finding(check="musl", subject="libc", expected=expected, actual=_libc(libc), hint=_gcompat(libc))
     if libc.kind == "musl":
         for other in (other for other in libc.loaders if other.kind == "glibc"):
-            actual = f"its loader, {named(packages_of(target), other.real)}"
+            actual = f"its loader, {snapshot.named(other.real)}"
             yield Finding(check="musl", subject=other.path, expected="no glibc beside musl", actual=actual)
 
 
-def _built_for_glibc(target: Image | Moment, foreign: tuple[str, ...]) -> Iterator[Finding]:
-    elves = [(binary.path, binary.entry.size, binary.elf) for binary in target.binaries.elves]
+def _built_for_glibc(snapshot: Snapshot, foreign: tuple[str, ...]) -> Iterator[Finding]:
+    elves = [(binary.path, binary.entry.size, binary.elf) for binary in snapshot.facts.binaries.elves]
     built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
     built = [found for found in built if not matches(found[1], foreign)]
-    if not built:
-        return
-    packages, hint = packages_of(target), _gcompat(target.libc)
     for _, path, elf in sorted(built, key=itemgetter(0, 1)):
         yield Finding(
             check="musl",
-            subject=named(packages, path),
+            subject=snapshot.named(path),
             expected=BUILT_FOR_MUSL,
             actual=built_for_glibc(elf),
-            hint=hint,
+            hint=_gcompat(snapshot.facts.libc),
         )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.findings import Finding, require_none
-from pytest_alpine.checks.snapshot import at_one_moment
+from pytest_alpine.checks.snapshot import Snapshot, open_snapshot
 from pytest_alpine.checks.subjects import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.findings import Target
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
@@ -42,13 +41,13 @@ def find_no_file(image: Image | Container, *globs: str) -> tuple[Finding, ...]:
     impossible = [glob for glob in globs if not glob.startswith(("/", "*", "?", "["))]
     if impossible:
         raise TypeError(f"{impossible[0]!r} matches no absolute path (expected '/...' or '*...')")
-    with at_one_moment(image) as now:
-        return tuple(_matching(now, globs))
+    with open_snapshot(image) as snapshot:
+        return tuple(_matching(snapshot, globs))
 
 
-def _matching(target: Target, globs: tuple[str, ...]) -> Iterator[Finding]:
+def _matching(snapshot: Snapshot, globs: tuple[str, ...]) -> Iterator[Finding]:
     inside = ""
-    for entry in target.rootfs.walk():
+    for entry in snapshot.facts.entries.values():
         if inside and entry.path.startswith(inside):
             continue
         glob = next((glob for glob in globs if matches(entry.path, [glob])), None)

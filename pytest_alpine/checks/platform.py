@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import ARCH, read_arch
-from pytest_alpine.checks.findings import Finding, require_none
-from pytest_alpine.checks.snapshot import Moment, at_one_moment, image_of
-from pytest_alpine.checks.subjects import as_globs, is_for, machine_name, matches, named, packages_of
+from pytest_alpine.checks.findings import Finding, listed, require_none
+from pytest_alpine.checks.snapshot import Snapshot, open_snapshot
+from pytest_alpine.checks.subjects import as_globs, is_for, machine_name, matches
 from pytest_alpine.elf.arm_attributes import ArmAttributes, read_arm_attributes
 from pytest_alpine.elf.reader import EM_ARM
 from pytest_alpine.errors import MalformedImage
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_alpine.apk.package import Package
-    from pytest_alpine.checks.findings import Target
     from pytest_alpine.engine.container import Container
     from pytest_alpine.facts.binaries import Binary
     from pytest_alpine.image.image import Image
@@ -54,84 +53,82 @@ def assert_platform(target: Image | Container, foreign: str | Iterable[str] = ()
 
 def find_platform(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what in *target* is for another platform; see ``assert_platform``."""
-    with at_one_moment(target) as now:
-        return tuple(_findings(now, as_globs(foreign)))
+    with open_snapshot(target) as snapshot:
+        return tuple(_findings(snapshot, as_globs(foreign)))
 
 
-def _findings(target: Image | Moment, globs: tuple[str, ...]) -> Iterator[Finding]:
-    odd = [(binary, actual) for binary, actual in _odd_files(target) if not matches(binary.path, globs)]
+def _findings(snapshot: Snapshot, globs: tuple[str, ...]) -> Iterator[Finding]:
+    odd = [(binary, actual) for binary, actual in _odd_files(snapshot) if not matches(binary.path, globs)]
     odd.sort(key=lambda pair: (-pair[0].entry.size, pair[0].path))
-    packages = packages_of(target)
-    yield from (*_config(target), *_arch(target), *_packages(target), *_own_view(target))
-    yield from (_finding(named(packages, binary.path), target.platform, actual) for binary, actual in odd)
+    yield from (*_config(snapshot), *_arch(snapshot), *_packages(snapshot), *_own_view(snapshot))
+    yield from (_finding(snapshot.named(binary.path), snapshot.platform, actual) for binary, actual in odd)
 
 
 def _finding(subject: str, expected: object, actual: str) -> Finding:
     return Finding(check="platform", subject=subject, expected=str(expected), actual=actual)
 
 
-def _config(target: Image | Moment) -> Iterator[Finding]:
-    config = image_of(target).config
-    wanted, said = target.platform, config.platform
+def _config(snapshot: Snapshot) -> Iterator[Finding]:
+    config = snapshot.image.config
+    wanted, said = snapshot.platform, config.platform
     # Nothing said of a variant is nothing wrong: the classic builder of Docker writes none.
     if said != wanted and (config.variant or (said.os, said.architecture) != (wanted.os, wanted.architecture)):
         yield _finding("configuration", wanted, str(said))
 
 
-def _arch(target: Target) -> Iterator[Finding]:
-    if target.rootfs.exists(ARCH) and (said := read_arch(target.rootfs)) != target.platform.apk_arch:
-        yield _finding(ARCH, target.platform.apk_arch, said)
+def _arch(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.rootfs.exists(ARCH) and (said := read_arch(snapshot.rootfs)) != snapshot.platform.apk_arch:
+        yield _finding(ARCH, snapshot.platform.apk_arch, said)
 
 
-def _packages(target: Target) -> Iterator[Finding]:
+def _packages(snapshot: Snapshot) -> Iterator[Finding]:
     by_arch: dict[str, list[Package]] = {}
-    for package in packages_of(target).values():
-        if package.arch not in {"", "noarch", target.platform.apk_arch}:
+    for package in snapshot.packages.values():
+        if package.arch not in {"", "noarch", snapshot.platform.apk_arch}:
             by_arch.setdefault(package.arch, []).append(package)
     for arch, packages in by_arch.items():
         packages.sort(key=lambda package: -package.installed_size)
-        more = f" and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else ""
-        names = ", ".join(map(str, packages[:_SHOWN])) + more
-        yield _finding("package database", f"packages of {target.platform.apk_arch}", f"{arch}: {names}")
+        expected, actual = f"packages of {snapshot.platform.apk_arch}", f"{arch}: {listed(packages, _SHOWN)}"
+        yield _finding("package database", expected, actual)
 
 
-def _own_view(target: Image | Moment) -> Iterator[Finding]:
-    if not isinstance(target, Moment):
+def _own_view(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.container is None:
         return
-    answer = target.container.run(["apk", "--print-arch"])
+    answer = snapshot.container.run(["apk", "--print-arch"])
     said = answer.stdout.strip()
-    if answer.exit_code == 0 and said != target.platform.apk_arch:
-        yield _finding("apk --print-arch, in the container", target.platform.apk_arch, said)
+    if answer.exit_code == 0 and said != snapshot.platform.apk_arch:
+        yield _finding("apk --print-arch, in the container", snapshot.platform.apk_arch, said)
 
 
-def _odd_files(target: Image | Moment) -> Iterator[tuple[Binary, str]]:
-    for binary in target.binaries.elves:
-        actual = _oddity(target, binary)
+def _odd_files(snapshot: Snapshot) -> Iterator[tuple[Binary, str]]:
+    for binary in snapshot.facts.binaries.elves:
+        actual = _oddity(snapshot, binary)
         if actual:
             yield binary, actual
 
 
-def _oddity(target: Target, binary: Binary) -> str:
+def _oddity(snapshot: Snapshot, binary: Binary) -> str:
     """Return what speaks against the platform in *binary*, or nothing."""
     elf = binary.elf
     if elf is None:
         return f"a broken ELF file: {binary.problem}"
-    if not is_for(elf, target.platform):
+    if not is_for(elf, snapshot.platform):
         return machine_name(elf)
     for name in (*elf.needed, elf.soname or ""):
         found = _SONAME.fullmatch(name)
-        if found is not None and found[1] != target.platform.apk_arch:
+        if found is not None and found[1] != snapshot.platform.apk_arch:
             return f"the C library of {found[1]}, {name}"
-    return _arm_oddity(target, binary) if elf.machine == EM_ARM else ""
+    return _arm_oddity(snapshot, binary) if elf.machine == EM_ARM else ""
 
 
-def _arm_oddity(target: Target, binary: Binary) -> str:
+def _arm_oddity(snapshot: Snapshot, binary: Binary) -> str:
     try:
-        with open_file(target.rootfs, binary.path) as stream:
+        with open_file(snapshot.rootfs, binary.path) as stream:
             attributes = read_arm_attributes(stream, binary.path)
     except MalformedImage as error:
         return f"broken build attributes: {error}"
-    wanted = int(target.platform.variant.removeprefix("v"))
+    wanted = int(snapshot.platform.variant.removeprefix("v"))
     # What was built for an older processor runs; without attributes, as Go builds its programs, nobody can tell.
     if attributes is None or attributes.architecture is None or attributes.architecture <= wanted:
         return ""

@@ -1,4 +1,4 @@
-"""Size budgets: three measures, their limits, and which packages ate them."""
+"""Size budgets: three measures, their limits, and which packages are the largest."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.snapshot import image_of
-from pytest_alpine.checks.subjects import owner_of
 from pytest_alpine.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pytest_alpine.apk.package import Package
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
+    from pytest_alpine.rootfs.base import Entry
 
 UNOWNED: Final = "(no package)"
 _SHOWN: Final = 3
@@ -23,17 +24,32 @@ def sizes_by_package(image: Image) -> dict[str, int]:
     """Return the bytes that each package's regular files take in the flattened tree, largest first.
 
     A file that no package owns counts for ``(no package)``; a hard link counts once.
+
+    Raises:
+        DatabaseError: there is no package database, or it is malformed.
     """
-    owners: dict[str, int] = {}
-    seen: set[tuple[int, int]] = set()
-    for entry in image.rootfs.walk():
-        if entry.kind != "file" or (entry.layer, entry.offset) in seen:
-            continue
-        seen.add((entry.layer, entry.offset))
-        package = owner_of(image.packages, entry.path)
+    sizes = package_sizes(image.entries.values(), image.owners.by_path)
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def package_sizes(entries: Iterable[Entry], owners: Mapping[str, Package]) -> dict[str, int]:
+    """Return the bytes that the regular files among *entries* take, by the names of the packages in *owners*."""
+    sizes: dict[str, int] = {}
+    for entry in files_once(entries):
+        package = owners.get(entry.path)
         name = package.name if package else UNOWNED
-        owners[name] = owners.get(name, 0) + entry.size
-    return dict(sorted(owners.items(), key=lambda item: (-item[1], item[0])))
+        sizes[name] = sizes.get(name, 0) + entry.size
+    return sizes
+
+
+def files_once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield the regular files among *entries*; of a file with several names, the first one."""
+    seen: set[tuple[int, int]] = set()
+    for entry in entries:
+        key = (entry.layer, entry.offset)
+        if entry.is_file and (entry.offset < 0 or key not in seen):
+            seen.add(key)
+            yield entry
 
 
 def assert_size(
@@ -98,5 +114,5 @@ def _largest(image: Image) -> str:
     try:
         shares = list(sizes_by_package(image).items())[:_SHOWN]
     except DatabaseError:
-        return "no package database to tell which package ate it"
+        return "no package database tells which packages are the largest"
     return "largest: " + ", ".join(f"{name} {format_size(size)}" for name, size in shares)

@@ -1,4 +1,4 @@
-"""What checks have in common: what they look at, and how they name a file."""
+"""What several checks ask of paths and of ELF files, and how their messages call an ELF file."""
 
 from __future__ import annotations
 
@@ -6,41 +6,17 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.apk.database import DATABASES
-from pytest_alpine.apk.package import Packages
 from pytest_alpine.platforms import PLATFORMS, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_alpine.apk.package import Package
-    from pytest_alpine.checks.findings import Target
     from pytest_alpine.elf.reader import ElfFile, ElfHeader
 
 BUILT_FOR_MUSL: Final = "a file built for musl"
 
 # GLIBC_PRIVATE has none, and is older than any.
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
-
-
-def packages_of(target: Target) -> Packages:
-    """Return the packages of *target*; none where there is no package database.
-
-    Raises:
-        DatabaseError: the database is malformed.
-    """
-    return target.packages if any(map(target.rootfs.exists, DATABASES)) else Packages()
-
-
-def owner_of(packages: Packages, path: str) -> Package | None:
-    """Return the package that brought the file at *path*, which has no links, or None."""
-    # Where /lib, /bin and /sbin are links into /usr, packages may still name the link.
-    return packages.owner(path) or (packages.owner(path[4:]) if path.startswith("/usr/") else None)
-
-
-def named(packages: Packages, path: str) -> str:
-    """Return *path* as messages name it: with its package."""
-    return f"{path} ({owner_of(packages, path) or 'no package'})"
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What can be executed in a root filesystem: every ELF file and every script, found in one walk.
+"""What can be executed in a root filesystem: every ELF file and every script, found in one pass.
 
 Of each file its first bytes are read, and no more of those that are neither.
 Spec of ``#!`` lines: execve(2), "Interpreter scripts".
@@ -16,7 +16,7 @@ from pytest_alpine.errors import FileNotInImage, MalformedImage
 from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_alpine.rootfs.base import Entry, RootFS
 
@@ -82,10 +82,10 @@ class Binaries:
         return {script.path: script for script in self.scripts}
 
 
-def read_binaries(rootfs: RootFS) -> Binaries:
-    """Return what can be executed in *rootfs*."""
+def read_binaries(rootfs: RootFS, entries: Iterable[Entry]) -> Binaries:
+    """Return what can be executed among *entries* of *rootfs*."""
     elves, scripts = [], []
-    for entry in rootfs.walk():
+    for entry in entries:
         # Kernel interfaces are no files of an image, and some of them never end.
         if not entry.is_file or not entry.size or entry.path.startswith(("/proc/", "/sys/")):
             continue

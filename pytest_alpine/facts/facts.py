@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pytest_alpine.apk.database import read_installed, read_world
 from pytest_alpine.facts.binaries import Binaries, read_binaries
 from pytest_alpine.facts.libc import Libc, read_libc
+from pytest_alpine.facts.owners import Owners
 from pytest_alpine.facts.release import Release, read_release
 from pytest_alpine.facts.shell import SH, Shell, read_shell, read_shells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
-    from pytest_alpine.rootfs.base import RootFS
+    from pytest_alpine.rootfs.base import Entry, RootFS
 
 Fact = TypeVar("Fact")
 
@@ -104,7 +105,33 @@ class KeptFacts(Facts, Protocol):
         # Looking into a shell takes a quarter of the time of all facts: once is enough.
         return next((shell for shell in self.shells if shell.path == SH), None) or self.read_fact(read_shell)
 
-    @property
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Everything in the root filesystem by its path, in the order of the paths."""
+        return {entry.path: entry for entry in self.rootfs.walk()}
+
+    @cached_property
     def binaries(self) -> Binaries:
         """Every ELF file and every script."""
-        return self.read_fact(read_binaries)
+        return read_binaries(self.rootfs, self.entries.values())
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Which package each file belongs to.
+
+        Raises:
+            DatabaseError: there is no package database, or it is malformed.
+        """
+        return Owners(self.entries, self.packages)
+
+
+class RootFSFacts(KeptFacts):
+    """The facts of any root filesystem that does not change."""
+
+    def __init__(self, rootfs: RootFS) -> None:
+        self._rootfs = rootfs
+
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem."""
+        return self._rootfs

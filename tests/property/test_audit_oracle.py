@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gzip
 import random
-from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Final, cast
 
 import pytest
 
 from pytest_alpine.apk.database import read_installed
-from pytest_alpine.checks.clean.inspection import Inspection
 from pytest_alpine.checks.clean.rules.package_files import RULE
+from pytest_alpine.checks.snapshot import Snapshot
+from pytest_alpine.facts.facts import RootFSFacts
 from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
 from tests.property.oracle import run_in_alpine, tarball
 from tests.support.mirror import opened
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_alpine import Image
-    from pytest_alpine.apk.package import Packages
 
 SEED: Final = 20261105
 ROUNDS: Final = 120
@@ -77,18 +75,8 @@ def test_the_static_audit_agrees_with_apk(tmp_path: Path) -> None:
         assert audited(stock_tar, layer) == answer, changes
 
 
-@dataclass(frozen=True)
-class Root:
-    """As much of an image as the rule asks for."""
-
-    rootfs: LayeredRootFS
-    packages: Packages
-    image: None = None
-
-
 def audited(*tars: Path) -> list[str]:
     """Return the paths that the rule finds in the root filesystem of the layers *tars*."""
     rootfs = LayeredRootFS(flatten([read_changeset(tar, tar.name) for tar in tars]), tars)
-    root = Root(rootfs=rootfs, packages=read_installed(rootfs))
-    inspection = Inspection(target=cast("Image", root), today=date(2026, 11, 5))
-    return sorted(finding.subject for finding in RULE.find(inspection))
+    snapshot = Snapshot(image=cast("Image", None), facts=RootFSFacts(rootfs))
+    return sorted(finding.subject for finding in RULE.find(snapshot))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+from functools import partial
+from glob import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean.inspection import Inspection
 from pytest_alpine.checks.clean.registry import check_name, chosen
-from pytest_alpine.checks.snapshot import at_one_moment
-from pytest_alpine.checks.today import today as current_day
+from pytest_alpine.checks.findings import first, message
+from pytest_alpine.checks.snapshot import open_snapshot
+from pytest_alpine.checks.subjects import matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
 
     from pytest_alpine.checks.clean.rule import Rule
     from pytest_alpine.checks.findings import Finding
-    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
@@ -38,12 +39,12 @@ def assert_clean(
         target: an image or a running container.
         rules: ``base``, which holds for every image; ``application``, which adds what an image that ships should
             have; names of single rules; or rules of your own.
-        except_: what is meant to be so: names of rules, or ``rule:glob`` for the subjects that *glob* matches, such
-            as ``setuid:/usr/bin/sudo``.
+        except_: what is allowed: the name of a rule, which is then not checked, or ``rule:glob``, which allows the
+            subjects that *glob* matches, such as ``setuid:/usr/bin/sudo``.
         today: the day that ends of support are compared with; that of ``--alpine-today`` or today's (UTC) when None.
 
     Raises:
-        AssertionError: rules are broken; the message tells each, why it is one, and what breaks it.
+        AssertionError: rules are broken; the message tells what breaks them, and the reason of each rule.
         InvalidRule: a text names no rule.
         DatabaseError: there is no package database, or a broken one.
     """
@@ -51,7 +52,7 @@ def assert_clean(
     known = chosen(rules)
     findings = find_clean(target, known, except_, today=today)
     if findings:
-        raise AssertionError("\n".join([f"{target}:", *_lines(findings, known)]))
+        raise AssertionError(message(_lines(findings, known), target))
 
 
 def find_clean(
@@ -62,43 +63,50 @@ def find_clean(
     today: date | None = None,
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever breaks the rules of hygiene in *target*; see ``assert_clean``."""
-    with at_one_moment(target) as now:
-        return findings_at(now, rules, except_, today=today)
+    with open_snapshot(target, today) as snapshot:
+        return tuple(findings_in(snapshot, rules, except_))
 
 
-def findings_at(
-    now: Image | Moment,
-    rules: str | Rule | Iterable[str | Rule] = "base",
-    except_: str | Iterable[str] = (),
-    *,
-    today: date | None = None,
-) -> tuple[Finding, ...]:
-    """Return the findings of one moment; see ``assert_clean``."""
+def findings_in(
+    snapshot: Snapshot, rules: str | Rule | Iterable[str | Rule] = "base", except_: str | Iterable[str] = ()
+) -> Iterator[Finding]:
+    """Yield a finding for whatever breaks the rules of hygiene in *snapshot*; see ``assert_clean``."""
+    for _, find in finders(snapshot, rules, except_):
+        yield from find()
+
+
+def finders(
+    snapshot: Snapshot, rules: str | Rule | Iterable[str | Rule], except_: str | Iterable[str]
+) -> Iterator[tuple[Rule, Callable[[], Iterator[Finding]]]]:
+    """Yield each rule that is checked, and a function that finds what breaks it; see ``assert_clean``."""
     known = chosen(rules)
-    exceptions = [except_] if isinstance(except_, str) else list(except_)
     excepted: dict[str, list[str]] = {}
-    for exception in exceptions:
+    for exception in [except_] if isinstance(except_, str) else except_:
         name, _, glob = exception.partition(":")
         check_name(name, known)
         excepted.setdefault(name, []).append(glob or "*")
-    inspection = Inspection(target=now, today=today or current_day())
-    return tuple(
-        finding
-        for rule in known
-        if "*" not in excepted.get(rule.name, ())
-        for finding in rule.find(inspection)
-        if not any(fnmatchcase(finding.subject, glob) for glob in excepted.get(rule.name, ()))
-    )
+    for rule in known:
+        globs = excepted.get(rule.name, [])
+        if "*" not in globs:
+            yield rule, partial(_broken, rule, snapshot, globs)
+
+
+def _broken(rule: Rule, snapshot: Snapshot, allowed: Sequence[str]) -> Iterator[Finding]:
+    return (finding for finding in rule.find(snapshot) if not matches(finding.subject, allowed))
 
 
 def _lines(findings: Sequence[Finding], rules: Sequence[Rule]) -> Iterator[str]:
     reasons = {rule.name: rule.reason for rule in rules}
     for check, group in groupby(findings, key=lambda finding: finding.check):
-        name, found = check.partition(":")[2], list(group)
-        yield f"  {name}: {reasons[name]}"
-        yield from (f"    {finding}" for finding in found[:_SHOWN])
-        if len(found) > _SHOWN:
-            yield f"    and {len(found) - _SHOWN} more"
-    last = findings[-1]
-    name = last.check.partition(":")[2]
-    yield f"  what is meant to be so: except_={(f'{name}:{last.subject}',)!r}"
+        name = check.partition(":")[2]
+        shown, more = first(list(group), _SHOWN)
+        yield from map(str, shown)
+        if more:
+            yield more
+        yield f"  rule {name}: {reasons[name]}"
+    yield f"if this is intended, allow it: except_={(_exception(findings[0]),)!r}"
+
+
+def _exception(finding: Finding) -> str:
+    """Return the exception that allows *finding* alone."""
+    return f"{finding.check.partition(':')[2]}:{escape(finding.subject)}"

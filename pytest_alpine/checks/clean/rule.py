@@ -11,7 +11,7 @@ from pytest_alpine.errors import AlpineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.checks.snapshot import Snapshot
 
 CHECK: Final = "clean"
 
@@ -35,7 +35,7 @@ class Rule:
     """Why it is a rule, in one line."""
     sets: frozenset[str]
     """The sets that it is in."""
-    find: Callable[[Inspection], Iterable[Finding]]
+    find: Callable[[Snapshot], Iterable[Finding]]
     """Returns what breaks the rule."""
 
     def finding(self, subject: str, *, expected: str, actual: str, hint: str = "") -> Finding:

@@ -6,11 +6,10 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.clean.assertion import findings_at
-from pytest_alpine.checks.comparison.compare import AREAS, Change, Comparison, compare, compare_moments
+from pytest_alpine.checks.clean.assertion import findings_in
+from pytest_alpine.checks.comparison.compare import AREAS, Change, Comparison, compare, compare_snapshots
 from pytest_alpine.checks.findings import Finding, require_none
-from pytest_alpine.checks.snapshot import at_one_moment, image_of
-from pytest_alpine.checks.subjects import owner_of
+from pytest_alpine.checks.snapshot import open_snapshot
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.facts.branches import branch_order
 from pytest_alpine.sizes import format_size
@@ -18,7 +17,7 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
@@ -52,7 +51,9 @@ def assert_same(a: Image | Container, b: Image | Container, ignore: str | Iterab
     comparison, changes = _compared(a, b, ignore)
     if changes:
         # Sizes follow from the files, of which some may differ.
-        raise AssertionError(str(replace(comparison, changes=changes, sizes={}, by_package={}, by_folder={})))
+        table = replace(comparison, changes=changes, sizes={}, by_package={}, by_folder={})
+        more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+        raise AssertionError(f"{changes[0]}{more}\n{table}")
 
 
 def find_same(a: Image | Container, b: Image | Container, ignore: str | Iterable[str] = ()) -> tuple[Finding, ...]:
@@ -104,8 +105,8 @@ def find_regressions(
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever is worse in *new* than in *old*; see ``assert_no_regression``."""
     ignored = _ignored(ignore)
-    with at_one_moment(old) as was, at_one_moment(new) as now:
-        comparison = compare_moments(was, now)
+    with open_snapshot(old) as was, open_snapshot(new) as now:
+        comparison = compare_snapshots(was, now)
         found = [
             *_changed_facts(comparison),
             *_older_release(was, now),
@@ -158,36 +159,35 @@ def _changed_facts(comparison: Comparison) -> Iterator[Finding]:
             yield _finding(change.area, change.name, expected=change.old or "none", actual=change.new or "none")
 
 
-def _older_release(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
-    was, now = old.release, new.release
+def _older_release(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
+    was, now = old.facts.release, new.facts.release
     if was.id == now.id and was.branch != now.branch and branch_order(was.branch) > branch_order(now.branch):
         yield _finding("release", was.id, expected=f"{was.version_id} or later", actual=now.version_id)
 
 
-def _gone(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
+def _gone(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
     """Yield what was asked for and what could be called, and no longer is there."""
-    for wanted in old.world:
-        if not wanted.conflict and not new.packages.providers(wanted.name) and old.packages.providers(wanted.name):
+    before, after = old.facts.packages, new.facts.packages
+    for wanted in old.facts.world:
+        if not wanted.conflict and not after.providers(wanted.name) and before.providers(wanted.name):
             yield _finding("world", wanted.name, expected="installed, as it was asked for", actual="nothing")
-    for folder in _COMMANDS:
-        if not old.rootfs.exists(folder):
-            continue
-        for entry in old.rootfs.walk(folder):
-            callable_ = entry.executable or (entry.kind == "symlink" and old.rootfs.exists(entry.path))
-            if callable_ and not new.rootfs.exists(entry.path):
-                hint = f"of package {owner.name}" if (owner := owner_of(old.packages, entry.path)) else ""
-                yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
+    folders = {entry.path for entry in map(old.entry, _COMMANDS) if entry is not None}
+    for entry in old.below(*folders):
+        is_command = entry.executable or (entry.kind == "symlink" and old.rootfs.exists(entry.path))
+        if is_command and not new.rootfs.exists(entry.path):
+            hint = f"of package {owner.name}" if (owner := old.owner(entry.path)) else ""
+            yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
 
 
-def _root(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
-    was, now = image_of(old).config.user, image_of(new).config.user
+def _root(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
+    was, now = old.image.config.user, new.image.config.user
     if was.partition(":")[0] not in _ROOT and now.partition(":")[0] in _ROOT:
         yield _finding("config", "user", expected=f"{was}, or another user", actual="root")
 
 
-def _dirtier(old: Image | Moment, new: Image | Moment) -> Iterator[Finding]:
-    known = {(finding.check, finding.subject) for finding in findings_at(old)}
-    for finding in findings_at(new):
+def _dirtier(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
+    known = {(finding.check, finding.subject) for finding in findings_in(old)}
+    for finding in findings_in(new):
         if (finding.check, finding.subject) not in known:
             name = f"{finding.check.partition(':')[2]} {finding.subject}"
             yield _finding("clean", name, expected=finding.expected, actual=finding.actual, hint=finding.hint)

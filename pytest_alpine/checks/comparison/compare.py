@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.apk.version import Version
 from pytest_alpine.checks.comparison.files import Side, file_changes
-from pytest_alpine.checks.size import UNOWNED
-from pytest_alpine.checks.snapshot import at_one_moment, image_of
-from pytest_alpine.checks.subjects import owner_of
+from pytest_alpine.checks.findings import first, listed
+from pytest_alpine.checks.size import files_once, package_sizes
+from pytest_alpine.checks.snapshot import open_snapshot
 from pytest_alpine.quoting import visible
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
-    from pytest_alpine.rootfs.base import Entry
 
 ChangeKind = Literal["added", "removed", "older", "changed"]
 Area = Literal["release", "libc", "shell", "config", "package", "file", "elf"]
@@ -103,26 +102,25 @@ def compare(old: Image | Container, new: Image | Container) -> Comparison:
         DatabaseError: one has no package database, or a broken one.
         FileNotInImage: one has no release file.
     """
-    with at_one_moment(old) as was, at_one_moment(new) as now:
-        return compare_moments(was, now)
+    with open_snapshot(old) as before, open_snapshot(new) as after:
+        return compare_snapshots(before, after)
 
 
-def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
-    """Return what differs between two moments; see ``compare``."""
+def compare_snapshots(old: Snapshot, new: Snapshot) -> Comparison:
+    """Return what differs between two snapshots; see ``compare``."""
     neutral = old.platform != new.platform
-    running = any(image_of(target) is not target for target in (old, new))
-    before, after = (_side(target, neutral=neutral, running=running) for target in (old, new))
-    was, now = _package_sizes(old, before), _package_sizes(new, after)
-    by_package = _growth(was, now)
+    running = old.container is not None or new.container is not None
+    before, after = (Side(snapshot, neutral=neutral, running=running) for snapshot in (old, new))
+    by_package = _growth(_package_sizes(before), _package_sizes(after))
     found = [
         *_fact_changes(old, new),
         *_package_changes(old, new, by_package),
-        *_file_changes(old, before, new, after),
-        *_elf_changes(old, before, new, after),
+        *_file_changes(before, after),
+        *_elf_changes(before, after),
     ]
     found.sort(key=lambda change: (AREAS.index(change.area), -abs(change.size), change.name))
     sizes = {
-        measure: (getattr(image_of(old).size, measure), getattr(image_of(new).size, measure))
+        measure: (getattr(old.image.size, measure), getattr(new.image.size, measure))
         for measure in ("compressed", "unpacked", "rootfs")
     }
     by_folder = _growth(_folder_sizes(before), _folder_sizes(after))
@@ -131,24 +129,18 @@ def compare_moments(old: Image | Moment, new: Image | Moment) -> Comparison:
     )
 
 
-def _side(target: Image | Moment, *, neutral: bool, running: bool) -> Side:
-    image = image_of(target)
-    layers = image.stored_layers if image is target else ()
-    return Side(rootfs=target.rootfs, platform=target.platform, layers=layers, neutral=neutral, running=running)
-
-
-def _fact_changes(old: Image | Moment, new: Image | Moment) -> Iterator[Change]:
+def _fact_changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
     was, now = _facts(old), _facts(new)
     for key in sorted(was.keys() | now.keys()):
         if was.get(key, "") != now.get(key, ""):
             yield Change(area=key[0], name=key[1], old=was.get(key, ""), new=now.get(key, ""))
 
 
-def _facts(target: Image | Moment) -> dict[tuple[Area, str], str]:
-    config, shell, release = image_of(target).config, target.shell, target.release
+def _facts(snapshot: Snapshot) -> dict[tuple[Area, str], str]:
+    config, shell, release = snapshot.image.config, snapshot.facts.shell, snapshot.facts.release
     found: dict[tuple[Area, str], str] = {
         ("release", release.id): release.version or release.version_id,
-        ("libc", "libc"): target.libc.kind,
+        ("libc", "libc"): snapshot.facts.libc.kind,
         ("shell", "/bin/sh"): shell.kind if shell else "",
     }
     for name in _CONFIG:
@@ -159,30 +151,31 @@ def _facts(target: Image | Moment) -> dict[tuple[Area, str], str]:
     return found
 
 
-def _package_changes(old: Image | Moment, new: Image | Moment, growth: Mapping[str, int]) -> Iterator[Change]:
-    for name in sorted(old.packages.keys() | new.packages.keys()):
-        was, now = (str(side.packages[name].version) if name in side.packages else "" for side in (old, new))
+def _package_changes(old: Snapshot, new: Snapshot, growth: Mapping[str, int]) -> Iterator[Change]:
+    before, after = old.facts.packages, new.facts.packages
+    for name in sorted(before.keys() | after.keys()):
+        was, now = (str(packages[name].version) if name in packages else "" for packages in (before, after))
         if was != now:
             yield Change(area="package", name=name, old=was, new=now, size=growth.get(name, 0))
 
 
-def _file_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
+def _file_changes(before: Side, after: Side) -> Iterator[Change]:
     for path, was, now, old_text, new_text in file_changes(before, after):
-        owner = (was and owner_of(old.packages, was.path)) or (now and owner_of(new.packages, now.path))
+        owner = (was and before.snapshot.owner(was.path)) or (now and after.snapshot.owner(now.path))
         package = owner.name if owner else ""
         size = (now.size if now else 0) - (was.size if was else 0)
         yield Change(area="file", name=path, old=old_text, new=new_text, size=size, package=package)
 
 
-def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: Side) -> Iterator[Change]:
+def _elf_changes(before: Side, after: Side) -> Iterator[Change]:
     for path in sorted(before.entries.keys() & after.entries.keys()):
         was, now = before.entries[path], after.entries[path]
         identity = before.identity(was)
         if not was.is_file or not now.is_file or (identity is not None and identity == after.identity(now)):
             continue
-        owners = [owner_of(side.packages, entry.path) for side, entry in ((old, was), (new, now))]
+        owners = before.snapshot.owner(was.path), after.snapshot.owner(now.path)
         names = {(owner.name, owner.version.text) if owner else None for owner in owners}
-        # What one version of a package is built with on two machines is its maker's affair.
+        # Two machines differ in what one version of a package is built with; that is up to the package's maker.
         if before.neutral and None not in names and len(names) == 1:
             continue
         texts = before.elf_facts(was), after.elf_facts(now)
@@ -192,31 +185,16 @@ def _elf_changes(old: Image | Moment, before: Side, new: Image | Moment, after: 
             yield Change(area="elf", name=path, old=told[0], new=told[1], package=package)
 
 
-def _package_sizes(target: Image | Moment, side: Side) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for entry in _files_once(side):
-        owner = owner_of(target.packages, entry.path)
-        name = owner.name if owner else UNOWNED
-        sizes[name] = sizes.get(name, 0) + entry.size
-    return sizes
+def _package_sizes(side: Side) -> dict[str, int]:
+    return package_sizes(side.entries.values(), side.snapshot.facts.owners.by_path)
 
 
 def _folder_sizes(side: Side) -> dict[str, int]:
     sizes: dict[str, int] = {}
-    for entry in _files_once(side):
+    for entry in files_once(side.entries.values()):
         folder = "/".join(entry.path.split("/")[:-1][: _DEPTH + 1]) or "/"
         sizes[folder] = sizes.get(folder, 0) + entry.size
     return sizes
-
-
-def _files_once(side: Side) -> Iterator[Entry]:
-    """Yield the regular files, one of the names of each."""
-    seen: set[tuple[int, int]] = set()
-    for entry in side.entries.values():
-        key = (entry.layer, entry.offset)
-        if entry.is_file and (entry.offset < 0 or key not in seen):
-            seen.add(key)
-            yield entry
 
 
 def _growth(old: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]:
@@ -245,10 +223,8 @@ def _table(comparison: Comparison) -> Iterator[str]:
 
 def _growth_lines(what: str, growth: Mapping[str, int]) -> Iterator[str]:
     """Yield one line on what grew and shrank most, if anything did."""
-    most = ", ".join(f"{name} {_signed(size)}" for name, size in list(growth.items())[:_LARGEST])
-    more = f" and {len(growth) - _LARGEST} more" if len(growth) > _LARGEST else ""
-    if most:
-        yield f"  {what}: {most}{more}"
+    if growth:
+        yield f"  {what}: {listed([f'{name} {_signed(size)}' for name, size in growth.items()], _LARGEST)}"
 
 
 def _signed(size: int) -> str:
@@ -261,9 +237,10 @@ def _area_lines(area: Area, changes: Sequence[Change], explained: set[str]) -> I
         return
     kinds = [change.kind for change in changes]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in _KINDS if kind in kinds)
-    shown = [change for change in changes if change.package not in explained]
-    rest = len(changes) - len(shown)
+    left = [change for change in changes if change.package not in explained]
+    rest = len(changes) - len(left)
     yield f"  {area}: {counts}" + (f"; {rest} by the packages above" if rest else "")
-    yield from (f"    {str(change).removeprefix(f'{area} ')}" for change in shown[:_SHOWN])
-    if len(shown) > _SHOWN:
-        yield f"    and {len(shown) - _SHOWN} more"
+    shown, more = first(left, _SHOWN)
+    yield from (f"    {str(change).removeprefix(f'{area} ')}" for change in shown)
+    if more:
+        yield f"    {more}"

@@ -12,13 +12,12 @@ from pytest_alpine.errors import FileNotInImage, MalformedImage
 from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from pytest_alpine.image.store.store import StoredLayer
-    from pytest_alpine.platforms import Platform
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.rootfs.base import Entry, RootFS
 
-_KERNEL: Final = ("/dev/", "/proc/", "/sys/")
+_DEVICES: Final = "/dev/"
 # apk's own records and keys: they tell what is installed, which is compared as such, and for which machine.
 _RECORDS: Final = re.compile(r"(?:/usr)?/lib/apk/db/.*|/etc/apk/(?:arch|keys/.*)|/usr/share/apk/keys/.*")
 # What engines put into a container.
@@ -42,23 +41,28 @@ _SCRIPT: Final = 64 << 10
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared."""
+    """One of the two that are compared: its snapshot, without what is not compared."""
 
-    rootfs: RootFS
-    platform: Platform
-    layers: Sequence[StoredLayer]
-    """Those of an image; a container has none."""
+    snapshot: Snapshot
     neutral: bool
     """Whether what names the machine is left out: the other side is of another platform."""
     running: bool
     """Whether what engines put into containers is left out: this side or the other is one."""
 
+    @property
+    def rootfs(self) -> RootFS:
+        """The root filesystem."""
+        return self.snapshot.rootfs
+
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """Everything that is compared, by its path."""
         passed_over = _ENGINES if self.running else frozenset()
-        walked = (entry for entry in self.rootfs.walk() if not entry.path.startswith(_KERNEL))
-        return {self.neutral_text(entry.path): entry for entry in walked if entry.path not in passed_over}
+        return {
+            self.neutral_text(path): entry
+            for path, entry in self.snapshot.entries.items()
+            if not path.startswith(_DEVICES) and path not in passed_over
+        }
 
     def neutral_text(self, text: str) -> str:
         """Return *text* with the machine left out of the names of musl's files, if that is asked for."""
@@ -66,12 +70,14 @@ class Side:
 
     @cached_property
     def _machine(self) -> re.Pattern[str]:
-        names = {self.platform.machine.loader_arch, self.platform.apk_arch}
+        names = {self.snapshot.platform.machine.loader_arch, self.snapshot.platform.apk_arch}
         return re.compile(f"musl-(?:{'|'.join(sorted(names))})(?![\\w-])")
 
     def identity(self, entry: Entry) -> tuple[str, int] | None:
         """Return what two equal files of one layer share, so that neither is read; None in a container."""
-        return (self.layers[entry.layer].diff_id, entry.offset) if self.layers else None
+        if self.snapshot.container is not None:
+            return None
+        return self.snapshot.image.stored_layers[entry.layer].diff_id, entry.offset
 
     def is_elf(self, entry: Entry) -> bool:
         """Whether the file is an ELF file; four bytes tell."""

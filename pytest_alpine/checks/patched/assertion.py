@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.findings import Finding
+from pytest_alpine.checks.findings import Finding, listed, message
 from pytest_alpine.checks.patched.secdb import SecurityData, SecurityDataError, parse_security_data
 from pytest_alpine.checks.patched.source import security_documents
 
@@ -39,8 +39,7 @@ def assert_patched(target: Target, secdb: str | os.PathLike[str], except_: str |
     data = security_data(target, secdb)
     findings = missing_fixes(target, data, except_)
     if findings:
-        lines = [*map(str, findings), *filter(None, [data.remark])]
-        raise AssertionError("\n  ".join([f"{target}:", *lines]))
+        raise AssertionError(message([*map(str, findings), *filter(None, [data.remark])], target))
 
 
 def find_patched(
@@ -83,12 +82,11 @@ def _unpatched(package: Package, data: SecurityData, excepted: Collection[str]) 
     newest = max(fix.version for fix in missing)
     ids = [each for fix in missing for each in fix.ids if each not in excepted]
     ids = sorted(dict.fromkeys(ids), reverse=True)  # as a rule, the latest year first
-    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
     source = f", of {origin}" if origin != package.name else ""
     return Finding(
         check=CHECK,
         subject=package.name,
         expected=f"{newest} or later",
         actual=f"{package.version}{source}",
-        hint=f"fixes {', '.join(ids[:_SHOWN])}{more}",
+        hint=f"fixes {listed(ids, _SHOWN)}",
     )

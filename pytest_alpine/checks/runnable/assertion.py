@@ -9,7 +9,7 @@ from pytest_alpine.checks.runnable.command import find_command
 from pytest_alpine.checks.runnable.programs import find_programs
 from pytest_alpine.checks.runnable.scripts import find_scripts
 from pytest_alpine.checks.runnable.view import View
-from pytest_alpine.checks.snapshot import at_one_moment
+from pytest_alpine.checks.snapshot import open_snapshot
 from pytest_alpine.checks.subjects import as_globs
 
 if TYPE_CHECKING:
@@ -47,6 +47,6 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
 
 def find_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
     """Return what would not start in *target*; see ``assert_runnable``."""
-    with at_one_moment(target) as now:
-        view = View(now, as_globs(foreign))
+    with open_snapshot(target) as snapshot:
+        view = View(snapshot, as_globs(foreign))
         return (*find_command(view), *find_scripts(view), *find_programs(view))

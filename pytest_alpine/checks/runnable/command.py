@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.runnable.providers import for_program
-from pytest_alpine.errors import FileNotInImage
 from pytest_alpine.facts.users import UnknownUserError, find_identity
 
 if TYPE_CHECKING:
@@ -28,9 +27,9 @@ _BUILT_IN: Final = (
     "source test time times trap true type typeset ulimit umask unalias unset until wait while"
 )
 _OF_THE_SHELL: Final = frozenset(_BUILT_IN.split())
+_ACCOUNTS: Final = ("/etc/passwd", "/etc/group")
 _READ_AND_EXECUTE: Final = 0o5
 _EXECUTE: Final = 0o1
-_LIMIT: Final = 1 << 20
 
 
 def find_command(view: View) -> Iterator[Finding]:
@@ -84,7 +83,7 @@ def _closed(view: View, path: str) -> Entry | None:
     if view.rootfs.stat("/").uid:
         return None  # a sandbox of an ordinary user, to whom all files of the image belong
     try:
-        who = find_identity(view.config.user, _text(view, "/etc/passwd"), _text(view, "/etc/group"))
+        who = find_identity(view.config.user, *(view.snapshot.text(path) or "" for path in _ACCOUNTS))
     except UnknownUserError:  # the rule default-user tells it
         return None
     # A script is read by its interpreter.
@@ -96,10 +95,3 @@ def _closed(view: View, path: str) -> Entry | None:
         if ~(entry.mode >> shift) & bits:
             return entry
     return None
-
-
-def _text(view: View, path: str) -> str:
-    try:
-        return view.rootfs.read(path, _LIMIT).decode("utf-8", "surrogateescape")
-    except FileNotInImage:
-        return ""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.checks.runnable.providers import GCOMPAT, for_library, for_loader
-from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, owner_of, same_machine
+from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, same_machine
 from pytest_alpine.elf.musl_loader import SYSTEM_PATH, Loaded, Missing, MuslLoader
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def find_programs(view: View) -> Iterator[Finding]:
 def _broken(view: View, binary: Binary) -> Iterator[Finding]:
     # Data may begin like an ELF file; what is to be executed or loaded has its bits or its name.
     if binary.entry.executable or ".so" in binary.path.rpartition("/")[2]:
-        yield view.finding(view.named(binary.path), "an ELF file", f"a broken one: {binary.problem}")
+        yield view.finding(view.snapshot.named(binary.path), "an ELF file", f"a broken one: {binary.problem}")
 
 
 def _another_machine(view: View, binary: Binary, elf: ElfFile) -> Iterator[Finding]:
     if binary.is_program and binary.entry.executable:
-        expected = f"a program for {view.target.platform}"
-        yield view.finding(view.named(binary.path), expected, f"one for {machine_name(elf)}")
+        expected = f"a program for {view.snapshot.platform}"
+        yield view.finding(view.snapshot.named(binary.path), expected, f"one for {machine_name(elf)}")
 
 
 class _Linking:
@@ -62,7 +62,7 @@ class _Linking:
         self._loader = MuslLoader(
             rootfs=view.rootfs,
             elf_at=self._elf_at,
-            arch=view.target.platform.machine.loader_arch,
+            arch=view.snapshot.platform.machine.loader_arch,
             library_path=view.config.env.get("LD_LIBRARY_PATH", ""),
         )
         self._told: set[tuple[str, str]] = set()
@@ -84,11 +84,11 @@ class _Linking:
             yield from self._loaded(binary, loaded)
             yield from self._glibc(loaded.objects, compatible=rules == "gcompat")
         # A glibc beside musl loads what was built for it, and looks elsewhere.
-        glibc = self._view.libc.of_kind("glibc") is not None
+        glibc = self._view.snapshot.facts.libc.of_kind("glibc") is not None
         libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
         for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
             yield from self._loaded(binary, replace(loaded, missing=tuple(self._not_private(loaded.missing))))
-            yield from self._glibc(loaded.objects, compatible=glibc or self._view.libc.gcompat)
+            yield from self._glibc(loaded.objects, compatible=glibc or self._view.snapshot.facts.libc.gcompat)
 
     def _elf_at(self, path: str) -> ElfFile | None:
         binary = self._by_path.get(path)
@@ -114,7 +114,7 @@ class _Linking:
         Its programs see to it that such a library is found, or loaded before those that need it.
         """
         for missing in found:
-            owner = owner_of(self._view.packages, missing.needed_by)
+            owner = self._view.snapshot.owner(missing.needed_by)
             if owner is None or (owner.origin or owner.name, missing.name) not in self._private:
                 yield missing
 
@@ -123,23 +123,23 @@ class _Linking:
         """Source package and name of each library that a package has in a folder of its own."""
         return {
             (package.origin or package.name, name)
-            for package in self._view.packages.values()
+            for package in self._view.snapshot.packages.values()
             for folder, name in (posixpath.split(file.path) for file in package.files)
-            if ".so" in name and folder not in SYSTEM_PATH and self._view.entry(f"{folder}/{name}") is not None
+            if ".so" in name and folder not in SYSTEM_PATH and self._view.snapshot.entry(f"{folder}/{name}") is not None
         }
 
     def _rules(self, interpreter: str) -> Rules:
         """Return whose rules the loader at *interpreter* follows."""
-        found = self._view.entry(interpreter)
+        found = self._view.snapshot.entry(interpreter)
         if found is None:
             return "none"
-        known = next((loader for loader in self._view.libc.loaders if loader.real == found.path), None)
+        known = next((loader for loader in self._view.snapshot.facts.libc.loaders if loader.real == found.path), None)
         # A loader in an unusual place goes by its name.
         return known.kind if known is not None else "musl" if "/ld-musl-" in interpreter else "glibc"
 
     def _interpreter(self, binary: Binary, elf: ElfFile, interpreter: str) -> Iterator[Finding]:
         view = self._view
-        subject, expected = view.named(binary.path), f"the program loader {interpreter}"
+        subject, expected = view.snapshot.named(binary.path), f"the program loader {interpreter}"
         problem = view.not_executable(interpreter)
         if problem:
             yield view.finding(subject, expected, problem, for_loader(view, interpreter))
@@ -167,12 +167,13 @@ class _Linking:
             found = self._elf_at(missing.found)
             machine = machine_name(found) if found is not None else "another machine"
             actual, hint = f"{missing.found} for {machine}", "musl takes the first file of the name"
-        return view.finding(view.named(missing.needed_by) + loaded, f"library {missing.name}{where}", actual, hint)
+        subject = f"{view.snapshot.named(missing.needed_by)}{loaded}"
+        return view.finding(subject, f"library {missing.name}{where}", actual, hint)
 
     def _glibc(self, objects: Iterable[str], *, compatible: bool) -> Iterator[Finding]:
         for path in objects:
             elf = self._elf_at(path)
             if elf is not None and elf.glibc_versions and not compatible and (path, "") not in self._told:
                 self._told.add((path, ""))
-                subject = self._view.named(path)
+                subject = self._view.snapshot.named(path)
                 yield self._view.finding(subject, BUILT_FOR_MUSL, built_for_glibc(elf), GCOMPAT)

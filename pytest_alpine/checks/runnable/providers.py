@@ -26,11 +26,11 @@ GCOMPAT: Final = "built for glibc: build it for musl, or apk add gcompat, which 
 def for_library(view: View, name: str) -> str:
     """Return what would provide the library *name*."""
     base = posixpath.basename(name)
-    for provider in view.packages.providers(f"so:{base}"):
+    for provider in view.snapshot.packages.providers(f"so:{base}"):
         files = (file.path for file in provider.package.files if posixpath.basename(file.path) == base)
-        here = next(filter(view.entry, files), None)
+        here = next(filter(view.snapshot.entry, files), None)
         if here is not None:
-            return f"{view.named(here)} is not where it is looked for"
+            return f"{view.snapshot.named(here)} is not where it is looked for"
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     if _GLIBC_ONLY.fullmatch(base):
         return GCOMPAT
@@ -45,10 +45,10 @@ def for_loader(view: View, interpreter: str) -> str:
     musl = _MUSL_LOADER.fullmatch(base)
     if musl is None:
         return GCOMPAT if _GLIBC_ONLY.fullmatch(base) else ""
-    arch = view.target.platform.machine.loader_arch
+    arch = view.snapshot.platform.machine.loader_arch
     if musl[1] != arch:
         return f"that is the loader of {musl[1]}; this platform's is ld-musl-{arch}.so.1"
-    return "apk fix musl" if "musl" in view.packages else "apk add musl"
+    return "apk fix musl" if "musl" in view.snapshot.packages else "apk add musl"
 
 
 def for_program(view: View, name: str) -> str:
@@ -56,10 +56,10 @@ def for_program(view: View, name: str) -> str:
     base = posixpath.basename(name)
     if base.endswith("\r"):
         return "its line ends with a carriage return, as on Windows"
-    for provider in view.packages.providers(f"cmd:{base}"):
+    for provider in view.snapshot.packages.providers(f"cmd:{base}"):
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     place = name if "/" in name else view.on_path(name)
-    here = view.entry(place) if place else None
+    here = view.snapshot.entry(place) if place else None
     if here is not None:
         return f"chmod a+x {here.path}" if here.is_file else ""
     found = view.on_path(base)
@@ -72,6 +72,6 @@ def _elsewhere(view: View, base: str) -> str:
     """Return where else *base* is, or another version of it."""
     same = view.by_name.get(base)
     if same is not None:
-        return f"{view.named(same)} is not where it is looked for"
+        return f"{view.snapshot.named(same)} is not where it is looked for"
     alike = view.by_name.get(stem_of(base))
-    return f"there is {view.named(alike)}" if alike is not None else ""
+    return f"there is {view.snapshot.named(alike)}" if alike is not None else ""

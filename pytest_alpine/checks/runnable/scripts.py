@@ -11,7 +11,6 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.runnable.providers import for_program
-from pytest_alpine.checks.subjects import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +32,7 @@ def find_scripts(view: View) -> Iterator[Finding]:
 
 
 def _script(view: View, script: Script) -> Iterator[Finding]:
-    subject = view.named(script.path)
+    subject = view.snapshot.named(script.path)
     if not script.interpreter:
         yield view.finding(subject, "an interpreter behind '#!'", "none")
         return
@@ -46,7 +45,7 @@ def _script(view: View, script: Script) -> Iterator[Finding]:
 
 
 def _env(view: View, script: Script) -> Iterator[Finding]:
-    subject = view.named(script.path)
+    subject = view.snapshot.named(script.path)
     split = _SPLIT.fullmatch(script.argument)
     if split is not None and _is_busybox(view, script.interpreter):
         actual = "BusyBox, whose env does not split"
@@ -73,10 +72,10 @@ def _is_extra(view: View, script: Script, interpreter: str) -> bool:
 
     OpenSSL's package brings ``/etc/ssl/misc/CA.pl`` to every Alpine, and leaves it to its users to install perl.
     """
-    if owner_of(view.packages, script.path) is None or posixpath.dirname(script.path) in view.search_path:
+    if view.snapshot.owner(script.path) is None or posixpath.dirname(script.path) in view.search_path:
         return False
     names = (f"cmd:{posixpath.basename(interpreter)}", interpreter)
-    return view.packages.owner(interpreter) is None and not any(map(view.packages.providers, names))
+    return view.snapshot.owner(interpreter) is None and not any(map(view.snapshot.packages.providers, names))
 
 
 def program_of(words: Sequence[str]) -> str | None:

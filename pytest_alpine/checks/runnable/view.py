@@ -1,4 +1,4 @@
-"""An image as the kernel, its loader and its shell see it: what can be started, and what is found on PATH."""
+"""A snapshot as the kernel, the program loader and the shell see it: what starts, and what is found on PATH."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.findings import Finding
-from pytest_alpine.checks.snapshot import image_of
-from pytest_alpine.checks.subjects import is_for, matches, named, packages_of
-from pytest_alpine.errors import FileNotInImage
+from pytest_alpine.checks.subjects import is_for, matches
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_alpine.apk.package import Packages
-    from pytest_alpine.checks.snapshot import Moment
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.elf.reader import ElfFile
     from pytest_alpine.facts.binaries import Binaries
-    from pytest_alpine.facts.libc import Libc
-    from pytest_alpine.image.image import Image
     from pytest_alpine.image.spec.config import ImageConfig
-    from pytest_alpine.rootfs.base import Entry, RootFS
+    from pytest_alpine.rootfs.base import RootFS
 
 # What engines set where an image sets no PATH.
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,36 +40,26 @@ def stem_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """What a check of programs needs to know of its target; all but the target is derived, once."""
+    """What a check of programs needs to know; everything is derived from the snapshot, once."""
 
-    target: Image | Moment
+    snapshot: Snapshot
     foreign: tuple[str, ...]
     """Patterns of the paths of files that are not looked at."""
 
     @property
     def rootfs(self) -> RootFS:
         """The root filesystem."""
-        return self.target.rootfs
+        return self.snapshot.rootfs
 
     @property
     def config(self) -> ImageConfig:
         """The image's configuration."""
-        return image_of(self.target).config
-
-    @cached_property
-    def packages(self) -> Packages:
-        """The packages; none where there is no database."""
-        return packages_of(self.target)
+        return self.snapshot.image.config
 
     @property
     def binaries(self) -> Binaries:
         """What can be executed."""
-        return self.target.binaries
-
-    @property
-    def libc(self) -> Libc:
-        """The C library."""
-        return self.target.libc
+        return self.snapshot.facts.binaries
 
     @cached_property
     def by_name(self) -> Mapping[str, str]:
@@ -96,25 +81,14 @@ class View:
         """Whether the file at *path* is left aside."""
         return matches(path, self.foreign)
 
-    def named(self, path: str) -> str:
-        """Return *path* with its package."""
-        return named(self.packages, path)
-
     def runs(self, elf: ElfFile) -> bool:
         """Whether the platform's kernel can start *elf*, by its machine."""
-        also = _ALSO_RUNS.get(self.target.platform)
-        return is_for(elf, self.target.platform) or (also is not None and is_for(elf, also))
-
-    def entry(self, path: str) -> Entry | None:
-        """Return what *path* leads to, or None."""
-        try:
-            return self.rootfs.stat(path)
-        except FileNotInImage:
-            return None
+        also = _ALSO_RUNS.get(self.snapshot.platform)
+        return is_for(elf, self.snapshot.platform) or (also is not None and is_for(elf, also))
 
     def not_executable(self, path: str) -> str:
         """Return why the kernel does not execute what *path* leads to; nothing where it does."""
-        found = self.entry(path)
+        found = self.snapshot.entry(path)
         if found is None:
             linked = self.rootfs.lstat(path)
             return "nothing there" if linked is None else f"a link to nothing, {linked.target!r}"
@@ -125,7 +99,7 @@ class View:
     def on_path(self, name: str) -> str | None:
         """Return the program that *name* means on PATH; else the first file there that would be it, or None."""
         places = [f"{directory.rstrip('/')}/{name}" for directory in self.search_path]
-        files = [place for place in places if (entry := self.entry(place)) is not None and entry.is_file]
+        files = [place for place in places if (entry := self.snapshot.entry(place)) is not None and entry.is_file]
         return next((place for place in files if not self.not_executable(place)), files[0] if files else None)
 
     def finding(self, subject: str, expected: str, actual: str, hint: str = "") -> Finding:

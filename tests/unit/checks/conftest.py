@@ -110,10 +110,10 @@ def broken(build: Build) -> Image:
 
 
 def message_lines(image: Image, check: Callable[[Image], None]) -> list[str]:
-    """Return the lines of the message that *check* fails with, but for the one that names *image*, which is tested."""
+    """Return the lines of the message that *check* fails with, but for the last, which names *image* and is tested."""
     with pytest.raises(AssertionError) as caught:
         check(image)
-    first, *rest = str(caught.value).splitlines()
+    *lines, last = str(caught.value).splitlines()
     assert image.digest
-    assert first == f"{image.reference} ({image.platform}, {image.digest[:19]}):"
-    return rest
+    assert last == f"in {image.reference} ({image.platform}, {image.digest[:19]})"
+    return lines

@@ -37,12 +37,12 @@ def test_installed_tells_every_problem_at_once(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as caught:
         assert_installed(image, "musl>=1.3", "bussybox", "!cmd:sh", "!musl", "musl")
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith(f"oci:{tmp_path}/layout:1 (linux/amd64, sha256:")
-    assert lines[1:] == [
-        "  musl>=1.3: expected installed, found musl 1.2.5-r0",
-        "  bussybox: expected installed, found nothing (nearest: busybox)",
-        "  !cmd:sh: expected absent, found busybox 1.36.1-r29 (which provides cmd:sh=1.36.1-r29)",
-        "  !musl: expected absent, found musl 1.2.5-r0",
+    assert lines[-1].startswith(f"in oci:{tmp_path}/layout:1 (linux/amd64, sha256:")
+    assert lines[:-1] == [
+        "musl>=1.3: expected installed, found musl 1.2.5-r0",
+        "bussybox: expected installed, found nothing (nearest: busybox)",
+        "!cmd:sh: expected absent, found busybox 1.36.1-r29 (which provides cmd:sh=1.36.1-r29)",
+        "!musl: expected absent, found musl 1.2.5-r0",
     ]
 
 

@@ -33,7 +33,7 @@ def test_within_the_limit(limit: str | int) -> None:
 def test_over_the_limit() -> None:
     with pytest.raises(AssertionError) as caught:
         assert_memory(BUSY, "4 MB")
-    assert str(caught.value) == "a container:\n  memory: expected at most 4.00 MB, found 5.00 MB (5000000 bytes)"
+    assert str(caught.value) == "memory: expected at most 4.00 MB, found 5.00 MB (5000000 bytes)\nin a container"
 
 
 def test_a_limit_that_is_none() -> None:

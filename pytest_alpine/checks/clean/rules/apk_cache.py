@@ -10,12 +10,12 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for entry in inspection.below("/var/cache/apk", "/etc/apk/cache"):
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for entry in snapshot.below("/var/cache/apk", "/etc/apk/cache"):
         if entry.kind != "directory":
             actual = format_size(entry.size) if entry.is_file else f"a {entry.kind}"
             yield RULE.finding(entry.path, expected="no file", actual=actual, hint="install with apk add --no-cache")

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Packages
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 _FLAGS: Final = {"f": "its files", "s": "a script of it", "x": "extended attributes of its files"}
 _UNMERGED: Final = ".apk-new"
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    packages = inspection.target.packages
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    packages = snapshot.facts.packages
     for package in packages.values():
         for flag, what in _FLAGS.items():
             if flag in package.flags:
@@ -30,12 +30,12 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
             if not packages.satisfy(need):
                 expected, actual = f"{need}, which it needs", _there(packages, need)
                 yield RULE.finding(package.name, expected=expected, actual=actual, hint="apk fix --depends")
-    for wanted in inspection.target.world:
+    for wanted in snapshot.facts.world:
         if not packages.satisfy(wanted):
             expected = f"{'absent' if wanted.conflict else 'installed'}, as /etc/apk/world says"
             actual = _there(packages, wanted)
             yield RULE.finding(str(wanted), expected=expected, actual=actual, hint="apk fix, or apk del")
-    for path in inspection.entries:
+    for path in snapshot.entries:
         if path.endswith(_UNMERGED):
             expected, hint = "merged configuration", f"merge it into {path.removesuffix(_UNMERGED)}, or delete it"
             yield RULE.finding(path, expected=expected, actual="a package's newer one beside it", hint=hint)

@@ -10,8 +10,8 @@ from pytest_alpine.checks.clean.rule import APPLICATION, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 _TOOL: Final = re.compile(
     r"""
@@ -25,8 +25,8 @@ _TOOL: Final = re.compile(
 )
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for package in inspection.target.packages.values():
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for package in snapshot.facts.packages.values():
         if _TOOL.fullmatch(package.name):
             hint = "build in a stage of its own, or apk add --virtual and apk del in one step"
             yield RULE.finding(package.name, expected="not installed", actual=f"version {package.version}", hint=hint)

@@ -11,8 +11,8 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.image.spec.config import ImageConfig
 
 _IN_URL: Final = r"https?://[^/\s:@]*:(?!\$)[^/\s@]+@"
@@ -69,19 +69,19 @@ def without_password(url: str) -> str:
     return _PASSWORD_IN_URL.sub(r"\1:***@", url)
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
     hint = "mount it as a secret of the build, and change it: whoever has the image has it"
-    for path, entry in inspection.entries.items():
+    for path, entry in snapshot.entries.items():
         if path.endswith(_ENDINGS) and entry.is_file:
             pattern = next(pattern for name, pattern in _HOLDS.items() if path.endswith(name))
-            if pattern.search(inspection.text(path) or ""):
+            if pattern.search(snapshot.text(path) or ""):
                 yield RULE.finding(path, expected="no credentials", actual="some", hint=hint)
-    for subject, value in _variables(inspection.image.config).items():
+    for subject, value in _variables(snapshot.image.config).items():
         # A path says where the secret will be, and ALLOW_EMPTY_PASSWORD=yes is none; anything else is the secret.
         if value.lower() not in _NONE and not value.startswith("/") and _VARIABLE.search(subject.partition(" ")[2]):
             actual = f"a value of {len(value)} characters"
             yield RULE.finding(subject, expected="no value in the image", actual=actual, hint=hint)
-    for line in (inspection.text(REPOSITORIES) or "").splitlines():
+    for line in (snapshot.text(REPOSITORIES) or "").splitlines():
         if _PASSWORD_IN_URL.search(line) and not line.lstrip().startswith("#"):
             yield RULE.finding(REPOSITORIES, expected="no password", actual=without_password(line.strip()), hint=hint)
 

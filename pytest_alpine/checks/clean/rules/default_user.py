@@ -13,14 +13,14 @@ from pytest_alpine.checks.clean.rules.accounts import NUMBER, USERS, ids
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    user = inspection.image.config.user
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    user = snapshot.image.config.user
     name = user.partition(":")[0]
-    number = int(name) if NUMBER.fullmatch(name) else ids(inspection, USERS).get(name)
+    number = int(name) if NUMBER.fullmatch(name) else ids(snapshot, USERS).get(name)
     if name and number:
         return
     actual = f"root ({user or 'no USER is set'})"

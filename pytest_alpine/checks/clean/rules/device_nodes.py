@@ -9,12 +9,12 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, entry in inspection.entries.items():
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for path, entry in snapshot.entries.items():
         if entry.kind in {"character device", "block device"}:
             actual = f"a {entry.kind} of mode {entry.mode:04o}"
             yield RULE.finding(path, expected="no device", actual=actual, hint="engines make /dev anew")

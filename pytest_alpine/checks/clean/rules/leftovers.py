@@ -9,17 +9,17 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.rootfs.base import Entry
 
 
-def leftovers(inspection: Inspection, folders: Iterable[str]) -> Iterator[tuple[str, Sequence[Entry]]]:
+def leftovers(snapshot: Snapshot, folders: Iterable[str]) -> Iterator[tuple[str, Sequence[Entry]]]:
     """Yield each path that stands directly in one of *folders* and is no package's, with the entries that it holds."""
     for folder in folders:
         found: dict[str, list[Entry]] = {}
-        for entry in inspection.below(folder):
+        for entry in snapshot.below(folder):
             top = "/".join(entry.path.split("/")[: folder.count("/") + 2])
-            if entry.path not in inspection.owners:
+            if snapshot.owner(entry.path) is None:
                 found.setdefault(top, []).append(entry)
         yield from found.items()
 

@@ -10,15 +10,15 @@ from pytest_alpine.checks.clean.rules.accounts import GROUPS, USERS, ids
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    users, groups = ids(inspection, USERS), ids(inspection, GROUPS)
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    users, groups = ids(snapshot, USERS), ids(snapshot, GROUPS)
     known = {"user": {0, *users.values()}, "group": {0, *groups.values()}}
-    for path in inspection.owners:
-        entry = inspection.entries.get(path)
+    for path in snapshot.facts.owners.by_path:
+        entry = snapshot.entries.get(path)
         if entry is None:
             continue
         for what, number in (("user", entry.uid), ("group", entry.gid)):

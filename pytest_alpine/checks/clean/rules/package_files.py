@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_alpine.apk.digest import Digest
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.rootfs.base import Entry, RootFS
 
 _PIECE: Final = 1 << 20
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    protected = protected_paths(inspection)
-    for package, file, path in inspection.package_files:
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    protected = protected_paths(snapshot)
+    for package, file, path in snapshot.facts.owners.files:
         if path.startswith(("/dev/", "/proc/", "/sys/")):
             continue  # the kernel's and the engine's, as soon as a container runs
-        entry = inspection.entries.get(path)
-        actual = "nothing there" if entry is None else _difference(inspection.target.rootfs, entry, file.digest)
+        entry = snapshot.entries.get(path)
+        actual = "nothing there" if entry is None else _difference(snapshot.rootfs, entry, file.digest)
         if actual and not (entry is not None and protected.covers(path, entry)):
             expected = f"the file of {package.name} {package.version}"
             hint = f"apk fix {package.name} restores it"

@@ -13,14 +13,14 @@ from pytest_alpine.checks.clean.rules.protected import protected_paths
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    protected = protected_paths(inspection)
-    for package, file, path in inspection.package_files:
-        entry = inspection.entries.get(path)
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    protected = protected_paths(snapshot)
+    for package, file, path in snapshot.facts.owners.files:
+        entry = snapshot.entries.get(path)
         # A link's mode means nothing, and the database does not say what is one.
         if entry is None or not entry.is_file or protected.covers(path, entry):
             continue

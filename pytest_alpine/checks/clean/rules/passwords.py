@@ -13,17 +13,17 @@ from pytest_alpine.checks.clean.rules.accounts import rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 # With the copies that the tools for accounts leave behind.
 _FILES: Final = ("/etc/shadow", "/etc/passwd", "/etc/shadow-", "/etc/passwd-")
 _SHADOWED: Final = "x"
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
     for path in _FILES:
-        for name, *rest in rows(inspection, path):
+        for name, *rest in rows(snapshot, path):
             password = rest[0] if rest else _SHADOWED
             if password.startswith(("*", "!")) or (password == _SHADOWED and "passwd" in path):
                 continue

@@ -10,8 +10,8 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 # PEM (RFC 7468), OpenSSH's and OpenPGP's form: a line of its own, then a header or the key. Programs that handle
 # keys hold the first line too, but not as a line.
@@ -26,14 +26,14 @@ _LIMIT: Final = 64 << 10
 _SMALLEST: Final = 64
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, entry in inspection.entries.items():
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for path, entry in snapshot.entries.items():
         if not entry.is_file or not _SMALLEST <= entry.size <= _LIMIT:
             continue
-        content = inspection.target.rootfs.read(path)
+        content = snapshot.rootfs.read(path)
         match = _KEY.search(content) if _MARK in content else None
         if match:
-            actual = f"{match[1].decode()}, {inspection.owner(path)}"
+            actual = f"{match[1].decode()}, {snapshot.owner_text(path)}"
             hint = "make it when a container starts, or mount it"
             yield RULE.finding(path, expected="no private key", actual=actual, hint=hint)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_alpine.checks.clean.inspection import Inspection
+    from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.rootfs.base import Entry
 
 FOLDERS: Final = ("/lib/apk/protected_paths.d", "/etc/apk/protected_paths.d")
@@ -36,17 +36,17 @@ class ProtectedPaths:
         return symbol in "+!" or (symbol == "@" and entry is not None and entry.kind == "symlink")
 
 
-def protected_paths(inspection: Inspection) -> ProtectedPaths:
+def protected_paths(snapshot: Snapshot) -> ProtectedPaths:
     """Return the rules of the image, apk's own first."""
-    lines = [*DEFAULT, *_lines(inspection)]
+    lines = [*DEFAULT, *_lines(snapshot)]
     return ProtectedPaths(tuple((line[0], _components(line[1:])) for line in lines))
 
 
-def _lines(inspection: Inspection) -> Iterator[str]:
+def _lines(snapshot: Snapshot) -> Iterator[str]:
     for folder in FOLDERS:
-        for entry in inspection.below(folder):
+        for entry in snapshot.below(folder):
             if entry.path.endswith(".list") and entry.path.count("/") == folder.count("/") + 1:
-                lines = map(str.strip, (inspection.text(entry.path) or "").splitlines())
+                lines = map(str.strip, (snapshot.text(entry.path) or "").splitlines())
                 yield from (line for line in lines if line[:1] and line[0] in _SYMBOLS)
 
 

@@ -10,12 +10,12 @@ from pytest_alpine.facts.release import ALPINE_RELEASE, OS_RELEASE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    release = inspection.release
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    release = snapshot.release
     if release is None:
         hint = "apk fix alpine-release"
         yield RULE.finding(OS_RELEASE[0], expected="a release file", actual="nothing there", hint=hint)

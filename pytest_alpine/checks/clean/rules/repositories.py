@@ -11,13 +11,13 @@ from pytest_alpine.checks.clean.rules.credentials import without_password
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    repositories = [each for each in read_repositories(inspection.target.rootfs) if each.branch]
-    branch = inspection.branch or ""
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    repositories = [each for each in read_repositories(snapshot.rootfs) if each.branch]
+    branch = snapshot.branch or ""
     if branch and branch != "edge":
         branch = f"v{branch}"
     # A relative of Alpine may well be built on its branches: then they only have to agree.

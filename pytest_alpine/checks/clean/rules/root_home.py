@@ -11,8 +11,8 @@ from pytest_alpine.checks.clean.rules.tool_caches import CACHE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 # Settings that somebody wrote on purpose; those that hold credentials are another rule's.
 _SETTINGS: Final = (
@@ -23,8 +23,8 @@ _SETTINGS: Final = (
 _KEPT: Final = frozenset(f"/root/{name}" for name in _SETTINGS.split())
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, held in leftovers(inspection, ["/root"]):
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for path, held in leftovers(snapshot, ["/root"]):
         rest = [entry for entry in held if entry.kind != "directory" and not CACHE.match(f"{entry.path}/")]
         if path not in _KEPT and (rest or all(entry.kind == "directory" for entry in held)):
             hint = f"in the step that makes it: rm -rf {path}"

@@ -10,18 +10,18 @@ from pytest_alpine.facts.branches import BRANCHES, end_of_life
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    branch = inspection.branch
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    branch = snapshot.branch
     end = end_of_life(branch) if branch else None
-    if branch is None or end is None or inspection.today <= end:
+    if branch is None or end is None or snapshot.today <= end:
         return
-    living = [each.branch for each in BRANCHES if each.released <= inspection.today <= each.end_of_life]
-    hint = f"supported on {inspection.today}: {', '.join(living)}" if living else ""
-    expected = f"a branch that is supported on {inspection.today}"
+    living = [each.branch for each in BRANCHES if each.released <= snapshot.today <= each.end_of_life]
+    hint = f"supported on {snapshot.today}: {', '.join(living)}" if living else ""
+    expected = f"a branch that is supported on {snapshot.today}"
     yield RULE.finding(branch, expected=expected, actual=f"{branch}, which ended on {end}", hint=hint)
 
 

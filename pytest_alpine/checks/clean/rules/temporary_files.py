@@ -10,14 +10,14 @@ from pytest_alpine.checks.clean.rules.leftovers import leftovers, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 _FOLDERS: Final = ("/tmp", "/var/tmp")  # noqa: S108 - of images
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, held in leftovers(inspection, _FOLDERS):
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for path, held in leftovers(snapshot, _FOLDERS):
         hint = f"in the step that makes it: rm -rf {path}"
         yield RULE.finding(path, expected="nothing left", actual=shown(held), hint=hint)
 

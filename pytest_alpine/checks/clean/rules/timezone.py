@@ -14,8 +14,8 @@ from pytest_alpine.errors import FileNotInImage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 _LOCALTIME: Final = "/etc/localtime"
 _UTC: Final = re.compile(r":?(?:.*/zoneinfo/)?(?:Etc/)?(?:UTC|UCT|Zulu|Universal)(?:[-+]?0)?", re.IGNORECASE)
@@ -24,15 +24,15 @@ _UTC_RULE: Final = re.compile(rb"\n(?:UTC|<UTC>)[-+]?0\n\Z")
 _LIMIT: Final = 64 << 10
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    zone = inspection.image.config.env.get("TZ", "")
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    zone = snapshot.image.config.env.get("TZ", "")
     if zone and not _UTC.fullmatch(zone):
         yield RULE.finding("ENV TZ", expected="UTC, or not set", actual=zone, hint="set it where the container runs")
-    entry = inspection.target.rootfs.lstat(_LOCALTIME)
+    entry = snapshot.rootfs.lstat(_LOCALTIME)
     if entry is None:
         return
     try:
-        data = inspection.target.rootfs.read(_LOCALTIME, _LIMIT)
+        data = snapshot.rootfs.read(_LOCALTIME, _LIMIT)
     except FileNotInImage:  # a link to nothing: the clock shows UTC
         return
     if _UTC_RULE.search(data) or (data.startswith(b"TZif\0") and b"UTC\0" in data):

@@ -11,8 +11,8 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 CACHE: Final = re.compile(
     r"""
@@ -28,9 +28,9 @@ CACHE: Final = re.compile(
 """A folder that a tool keeps what it downloaded or built in."""
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
     sizes: dict[str, tuple[int, int]] = {}
-    for path, entry in inspection.entries.items():
+    for path, entry in snapshot.entries.items():
         match = CACHE.match(f"{path}/")
         if match and entry.is_file and path.startswith(f"{match[0]}/"):
             count, size = sizes.get(match[0], (0, 0))

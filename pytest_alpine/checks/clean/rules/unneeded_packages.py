@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from pytest_alpine.apk.constraint import Constraint
     from pytest_alpine.apk.package import Package, Packages
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    packages = inspection.target.packages
-    needed = needed_packages(packages, inspection.target.world)
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    packages = snapshot.facts.packages
+    needed = needed_packages(packages, snapshot.facts.world)
     for package in packages.values():
         if package.name not in needed:
             actual = f"version {package.version}, {format_size(package.installed_size)}, which nothing there needs"

@@ -11,8 +11,8 @@ from pytest_alpine.elf.reader import is_elf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 # /usr/local, /opt, /srv, /home and an application's own folders are the usual places for what no package brings.
 _SYSTEM: Final = (
@@ -23,11 +23,12 @@ _FOLDERS: Final = tuple(_SYSTEM.split())
 _LOCAL: Final = "/usr/local/"
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, entry in inspection.entries.items():
-        if not entry.is_file or not path.startswith(_FOLDERS) or path.startswith(_LOCAL) or path in inspection.owners:
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    owned = snapshot.facts.owners.by_path
+    for path, entry in snapshot.entries.items():
+        if not entry.is_file or not path.startswith(_FOLDERS) or path.startswith(_LOCAL) or path in owned:
             continue
-        if entry.size >= len(MAGIC) and is_elf(inspection.target.rootfs.read(path, len(MAGIC))):
+        if entry.size >= len(MAGIC) and is_elf(snapshot.rootfs.read(path, len(MAGIC))):
             actual = f"an ELF file of no package, {entry.size} bytes"
             hint = "package it, or put it in /usr/local or /opt"
             yield RULE.finding(path, expected="a package's file, or none", actual=actual, hint=hint)

@@ -10,8 +10,8 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 _DESCRIPTION: Final = "virtual meta package"
 """What apk describes packages with that it makes for ``apk add --virtual``."""
@@ -19,8 +19,8 @@ _DESCRIPTION: Final = "virtual meta package"
 _RUNTIME: Final = re.compile(r"\.[\w.+-]*(?:run|runtime)-?deps?")
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    packages = inspection.target.packages
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    packages = snapshot.facts.packages
     for package in packages.values():
         virtual = package.name.startswith(".") or package.description == _DESCRIPTION
         if virtual and not _RUNTIME.fullmatch(package.name):
@@ -28,7 +28,7 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
             hint = f"in the step that installs it: apk del {package.name}"
             actual = f"version {package.version}, which needs {needs}"
             yield RULE.finding(package.name, expected="not installed", actual=actual, hint=hint)
-    for constraint in inspection.target.world:
+    for constraint in snapshot.facts.world:
         name = constraint.name
         if name.startswith(".") and name not in packages and not _RUNTIME.fullmatch(name):
             yield RULE.finding(name, expected="not in /etc/apk/world", actual="asked for, not installed")

@@ -11,8 +11,8 @@ from pytest_alpine.sizes import format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 # Every apk command writes these anew: no image that installs something on top of a base can do without.
 _WRITTEN_BY_APK: Final = ("/lib/apk/", "/usr/lib/apk/", "/etc/apk/", "/var/log/apk.log", "/etc/ssl/certs/")
@@ -20,8 +20,8 @@ _WRITTEN_BY_APK: Final = ("/lib/apk/", "/usr/lib/apk/", "/etc/apk/", "/var/log/a
 _SMALL: Final = 4096
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    wasted = sorted(_wasted(inspection), key=lambda item: (-item[0].size, item[0].path))
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    wasted = sorted(_wasted(snapshot), key=lambda item: (-item[0].size, item[0].path))
     for entry, layer, replaced in wasted:
         what = "replaced" if replaced else "deleted"
         actual = f"{format_size(entry.size)} in layer {layer}, {what} above"
@@ -29,11 +29,11 @@ def _find(inspection: Inspection) -> Iterator[Finding]:
         yield RULE.finding(entry.path, expected="no wasted bytes", actual=actual, hint=hint)
 
 
-def _wasted(inspection: Inspection) -> Iterator[tuple[Entry, int, bool]]:
+def _wasted(snapshot: Snapshot) -> Iterator[tuple[Entry, int, bool]]:
     """Yield the files of each layer that nobody can see, their layer, and whether something is in their place."""
-    tree = {entry.path: entry for entry in inspection.image.rootfs.walk()}
+    tree = snapshot.image.entries
     seen = {(entry.layer, entry.offset) for entry in tree.values() if entry.is_file}
-    for number, layer in enumerate(inspection.image.stored_layers):
+    for number, layer in enumerate(snapshot.image.stored_layers):
         for item in layer.changeset.added:
             if not isinstance(item, Entry) or not item.size or (number, item.offset) in seen:
                 continue

@@ -10,12 +10,12 @@ from pytest_alpine.checks.clean.rule import BASE, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.inspection import Inspection
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.snapshot import Snapshot
 
 
-def _find(inspection: Inspection) -> Iterator[Finding]:
-    for path, entry in inspection.entries.items():
+def _find(snapshot: Snapshot) -> Iterator[Finding]:
+    for path, entry in snapshot.entries.items():
         if not entry.mode & stat.S_IWOTH or entry.kind not in {"file", "directory", "fifo"}:
             continue
         # In a sticky directory, nobody can replace the files of others.

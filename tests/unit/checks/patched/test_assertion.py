@@ -74,11 +74,11 @@ def test_fixes_are_looked_up_by_source_package(tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as caught:
         assert_patched(image, secdb=folder)
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith(f"oci:{tmp_path}/layout:1 (linux/amd64, sha256:")
-    assert lines[1:] == [
-        "  musl: expected 1.1.18-r4 or later, found 1.1.18-r3 (fixes CVE-2019-14697)",
-        "  musl-utils: expected 1.1.18-r4 or later, found 1.1.18-r3, of musl (fixes CVE-2019-14697)",
-        "  zlib: expected 1.2.13-r1 or later, found 1.2.13-r0 (fixes CVE-2023-45853)",
+    assert lines[-1].startswith(f"in oci:{tmp_path}/layout:1 (linux/amd64, sha256:")
+    assert lines[:-1] == [
+        "musl: expected 1.1.18-r4 or later, found 1.1.18-r3 (fixes CVE-2019-14697)",
+        "musl-utils: expected 1.1.18-r4 or later, found 1.1.18-r3, of musl (fixes CVE-2019-14697)",
+        "zlib: expected 1.2.13-r1 or later, found 1.2.13-r0 (fixes CVE-2023-45853)",
     ]
     assert [finding.check for finding in find_patched(image, folder)] == ["patched"] * 3
     assert [finding.subject for finding in find_patched(image, folder, except_="CVE-2019-14697")] == ["zlib"]
@@ -113,15 +113,15 @@ def test_odd_entries_are_read_or_counted(tmp_path: Path) -> None:
     folder = written(tmp_path, ("v3.24/main.json", json.dumps(text)))
     with pytest.raises(AssertionError) as caught:
         assert_patched(image, folder)
-    assert str(caught.value).splitlines()[1:] == [
+    assert str(caught.value).splitlines()[:-1] == [
         (
-            "  several: expected 9.9-r0 or later, found 1.0-r0 "
+            "several: expected 9.9-r0 or later, found 1.0-r0 "
             "(fixes XSA-120, TALOS-2019-0844, CVE-2019-5060, CVE-2018-16859, CVE-2017-2616)"
         ),
-        "  invalid: expected 9-r0 or later, found 1.0-r0 (fixes CVE-2020-2222)",
-        "  single: expected 9-r0 or later, found 1.0-r0 (fixes CVE-2020-3333)",
+        "invalid: expected 9-r0 or later, found 1.0-r0 (fixes CVE-2020-2222)",
+        "single: expected 9-r0 or later, found 1.0-r0 (fixes CVE-2020-3333)",
         (
-            "  not considered: 7 malformed entries, such as invalid: invalid version: '10.2.26.r0' "
+            "not considered: 7 malformed entries, such as invalid: invalid version: '10.2.26.r0' "
             "(expected number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.r0')"
         ),
     ]
@@ -234,9 +234,9 @@ def test_the_whole_message(broken: Image, tmp_path: Path) -> None:
     }
     written(tmp_path, ("main.json", json.dumps(data)))
     assert message_lines(broken, lambda image: assert_patched(image, tmp_path / "secdb" / "main.json")) == [
-        "  busybox: expected 1.36.1-r30 or later, found 1.36.1-r29 (fixes CVE-2026-2111, CVE-2026-1111)",
+        "busybox: expected 1.36.1-r30 or later, found 1.36.1-r29 (fixes CVE-2026-2111, CVE-2026-1111)",
         (
-            "  not considered: 1 malformed entry, such as odd: invalid version: '1.x' (expected "
+            "not considered: 1 malformed entry, such as odd: invalid version: '1.x' (expected "
             "number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.x')"
         ),
     ]

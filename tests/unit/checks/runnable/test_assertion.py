@@ -531,20 +531,17 @@ def test_every_stock_image_runs(tag: str, tmp_path: Path) -> None:
 def test_the_whole_message(broken: Image) -> None:
     assert message_lines(broken, assert_runnable) == [
         (
-            "  CMD ['serve']: expected a program 'serve' on PATH, /usr/local/bin:/bin, found nothing there "
+            "CMD ['serve']: expected a program 'serve' on PATH, /usr/local/bin:/bin, found nothing there "
             "(apk add cmd:serve)"
         ),
+        ("/usr/local/bin/run (no package): expected the interpreter /bin/bash, found nothing there (apk add cmd:bash)"),
+        "/usr/local/bin/app (no package): expected a program for linux/arm64, found one for linux/amd64",
         (
-            "  /usr/local/bin/run (no package): expected the interpreter /bin/bash, found nothing there "
-            "(apk add cmd:bash)"
-        ),
-        "  /usr/local/bin/app (no package): expected a program for linux/arm64, found one for linux/amd64",
-        (
-            "  /usr/local/bin/tool (no package): expected library libz.so.2 in /lib:/usr/local/lib:/usr/lib, "
+            "/usr/local/bin/tool (no package): expected library libz.so.2 in /lib:/usr/local/lib:/usr/lib, "
             "found nothing (there is /lib/libz.so.1 (zlib-1.3.1-r1); apk add so:libz.so.2)"
         ),
         (
-            "  /usr/local/bin/tool (no package): expected library libnone.so.1 in /lib:/usr/local/lib:/usr/lib, "
+            "/usr/local/bin/tool (no package): expected library libnone.so.1 in /lib:/usr/local/lib:/usr/lib, "
             "found nothing (apk add so:libnone.so.1)"
         ),
     ]
