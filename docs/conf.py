@@ -51,8 +51,9 @@ intersphinx_timeout = 5
 nitpicky = True
 # Types that users meet in a signature and never name.
 nitpick_ignore_regex = [
-    ("py:.*", r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|Fact|ImageSource|Inspection|Loader|Machine|Opener)"),
-    ("py:.*", r"(pytest_alpine\..*\.)?(Processes|Provider|Store|StoredLayer|[A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
+    ("py:.*", r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|Fact|ImageSource|KeptFacts|Loader|Machine)"),
+    ("py:.*", r"(pytest_alpine\..*\.)?(Opener|Owners|Processes|Provider|Snapshot|Store|StoredLayer)"),
+    ("py:.*", r"(pytest_alpine\..*\.)?([A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
 ]
 
 # Annotations name what their module imports. Sphinx wants to know where that is defined.

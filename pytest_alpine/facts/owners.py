@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.files import file_paths
 from pytest_alpine.errors import FileNotInImage
-from pytest_alpine.rootfs.base import follow
+from pytest_alpine.rootfs.lookup import follow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,6 +17,7 @@ from pytest_alpine import (
 )
 from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
+from pytest_alpine.sizes import format_size
 from tests.support.alpine import CONFIG, DATABASE, GOOD, built, package
 from tests.support.elf import Elf
 from tests.support.images import File, Node, Symlink
@@ -88,23 +89,24 @@ def test_all_changes_as_data_and_as_a_table(tmp_path: Path) -> None:
     lines = str(found).splitlines()
     assert lines[0] == f"{old} -> {new}"
     grown = new.size.rootfs - old.size.rootfs
-    assert f"  rootfs: 820 B -> 2.89 kB ({grown:+d} bytes)" in lines
+    sizes = [format_size(image.size.rootfs) for image in (old, new)]
+    assert f"  rootfs: {sizes[0]} -> {sizes[1]} ({grown:+d} bytes)" in lines
     database = len(str(NEW["lib/apk/db/installed"])) - len(str(OLD["lib/apk/db/installed"]))
     assert lines[lines.index("  config: 1 added, 1 removed, 1 changed") - 2 :][:2] == [
         f"  by package: curl +2.00 kB, (no package) {grown - 2000:+d} B",
         f"  by folder: /usr/bin +2.00 kB, /lib/apk +{database} B, /srv/data +20 B, /usr/local -10 B, /etc/apk -5 B",
     ]
     assert lines[lines.index("  config: 1 added, 1 removed, 1 changed") :] == [
-        "config: 1 added, 1 removed, 1 changed",
+        "  config: 1 added, 1 removed, 1 changed",
         "    env NEW: nothing -> 1",
         "    env PATH: /usr/local/bin:/usr/bin:/bin -> /bin",
         "    user: app -> nothing",
-        "package: 1 added, 1 removed, 1 older, 1 changed",
+        "  package: 1 added, 1 removed, 1 older, 1 changed",
         "    curl: 8.5-r0 -> 8.10-r0 (+2.00 kB)",
         "    down: 2 -> 1.9",
         "    fresh: nothing -> 1.0-r0",
         "    gone: 1.0-r0 -> nothing",
-        "file: 3 added, 2 removed, 5 changed; 1 by the packages above",
+        "  file: 3 added, 2 removed, 5 changed; 1 by the packages above",
         (
             f"    /lib/apk/db/installed: {len(str(OLD['lib/apk/db/installed']))} bytes -> "
             f"{len(str(NEW['lib/apk/db/installed']))} bytes (+{database} B)"
@@ -196,8 +198,10 @@ def test_regressions(tmp_path: Path) -> None:
             "no package (chmod a-s /usr/local/bin/su)"
         ),
     ]
+    was, now = old.size.rootfs, new.size.rootfs
     assert lines[-2].startswith(
-        "size rootfs: expected at most 902 B, found 2.89 kB, from 820 B (most of it: curl 2.00 kB, "
+        f"size rootfs: expected at most {format_size(int(was * 1.1))}, found {format_size(now)}, "
+        f"from {format_size(was)} (most of it: curl 2.00 kB, "
     )
     ignore = ["package", "world", "command:/usr/local/*", "config", "clean:setuid *"]
     assert [finding.subject for finding in find_regressions(old, new, ignore)] == ["size rootfs"]
