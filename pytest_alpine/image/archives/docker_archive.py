@@ -112,7 +112,10 @@ def open_source(reference: Reference, platform: Platform, access: Access) -> Ima
 
 
 def _open(reference: Reference, access: Access) -> Files:
-    return Archive(Path(reference.name), str(replace(reference, tag=None)), access.store.root / "incoming")
+    path, where = Path(reference.name), str(replace(reference, tag=None))
+    if path.is_dir():
+        raise MalformedImage(f"{where}: a folder (expected an archive; for an OCI image layout, write oci:{path})")
+    return Archive(path, where, access.store.root / "incoming")
 
 
 def _chosen(files: Files, reference: Reference) -> Sequence[_Row]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import ImageNotFound, MalformedImage
-from pytest_alpine.image.archives.files import read_document
+from pytest_alpine.image.archives.files import Folder, read_document
 from pytest_alpine.image.manifest_source import ManifestSource, manifest_source, published_manifests
 from pytest_alpine.image.spec.documents import DOCUMENT_LIMIT, check_digest, digest_of
 from pytest_alpine.image.spec.manifest import Index, parse_manifest
@@ -59,7 +59,7 @@ def layout_source(files: Files, reference: Reference, platform: Platform) -> Man
 def layout_names(files: Files, reference: Reference) -> bool:
     """Whether *files* have an index in which the tag of *reference* names one image."""
     try:
-        return bool(_chosen(_entries(files), reference))
+        return bool(_chosen(_entries(files, reference), reference))
     except (ImageNotFound, MalformedImage):
         return False
 
@@ -120,7 +120,7 @@ class _Blobs:
 def _manifests(files: Files, reference: Reference) -> dict[Platform, Descriptor]:
     blobs = _Blobs(files)
     found: dict[Platform, Descriptor] = {}
-    for entry in _chosen(_entries(files), reference):
+    for entry in _chosen(_entries(files, reference), reference):
         for platform, manifest in published_manifests(entry, blobs.document, str(reference)).items():
             found.setdefault(platform, manifest)
     # An index may name more than was copied: `docker save` and `skopeo copy` take the platforms that are there.
@@ -131,10 +131,10 @@ def _manifests(files: Files, reference: Reference) -> dict[Platform, Descriptor]
     return there
 
 
-def _entries(files: Files) -> Sequence[Descriptor]:
+def _entries(files: Files, reference: Reference) -> Sequence[Descriptor]:
     if files.size(INDEX) is None:
-        hint = "; it was written by docker save: write docker-archive:" if files.size("manifest.json") else ""
-        raise MalformedImage(f"{files.where}: no {INDEX} (expected an OCI image layout){hint}")
+        expected = f"no {INDEX} (expected an OCI image layout)"
+        raise MalformedImage(f"{files.where}: {expected}{_way_out(files, reference.name)}")
     index = parse_manifest(read_document(files, INDEX), f"{files.where}, {INDEX}")
     if not isinstance(index, Index):
         raise MalformedImage(f"{files.where}, {INDEX}: a manifest (expected an index)")
@@ -142,6 +142,19 @@ def _entries(files: Files) -> Sequence[Descriptor]:
     if not entries:
         raise MalformedImage(f"{files.where}, {INDEX}: names no image")
     return entries
+
+
+def _way_out(files: Files, path: str) -> str:
+    """Return how to read what stands at *path* in place of a layout; nothing where that is unknown."""
+    if files.size("manifest.json") is None:
+        return ""
+    if not isinstance(files, Folder):
+        return f"; it was written by docker save: write docker-archive:{path}"
+    # containers-transports(5), "dir:path"; `podman save --format docker-dir` writes such a folder too.
+    if files.size("version") is not None:
+        way = f"save it anew with --format oci-dir, or copy it: skopeo copy dir:{path} oci:FOLDER"
+        return f"; it holds an image of the transport dir: {way}"
+    return f"; it is an unpacked docker save: pack it, tar -C {path} -cf FILE ., and write docker-archive:FILE"
 
 
 def _chosen(entries: Sequence[Descriptor], reference: Reference) -> Sequence[Descriptor]:

@@ -7,6 +7,7 @@ store, and a process that dies leaves no half of anything.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,9 @@ Progress = Callable[[str], None]
 """Is told what takes a while, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
 
 _PIECE: Final = 1 << 20
+_EMPTY: Final = Changeset(added=(), removed=frozenset(), opaque=frozenset())
+# Of a file system that is mounted read-only, and of a folder that belongs to somebody else.
+_NOT_OURS: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +67,8 @@ class Store:
         import platformdirs
 
         chosen = os.environ.get(CACHE_VARIABLE)
-        return cls(Path(chosen) if chosen else platformdirs.user_cache_path("pytest-alpine"))
+        # pathlib's own expanduser refuses users that do not exist.
+        return cls(Path(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_path("pytest-alpine"))  # noqa: PTH111
 
     def document(self, digest: str) -> bytes | None:
         """Return the manifest or configuration with this *digest*, or None where the store has none."""
@@ -153,26 +158,25 @@ class Store:
     def lock(self, key: str, *, waiting: str = "", progress: Progress = silent) -> Iterator[None]:
         """Hold the lock for *key* among all processes that share the store; its file is never unlinked.
 
+        There is none in a store that cannot be written: what is there can be read, and a write is an error by itself.
+
         Args:
             key: a digest, or any other text.
             waiting: is told where another process holds the lock.
             progress: is told that.
 
         Raises:
-            StoreError: the store cannot be written.
+            StoreError: the lock's file cannot be made, for example because the disk is full.
         """
-        from filelock import FileLock, Timeout
-
         path = self._path("locks", digest_of(key.encode()))
         with ExitStack() as stack:
             with store_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 try:
-                    stack.enter_context(FileLock(path).acquire(timeout=0))
-                except Timeout:
-                    if waiting:
-                        progress(waiting)
-                    stack.enter_context(FileLock(path))
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    _acquire(path, stack, lambda: progress(waiting) if waiting else None)
+                except OSError as error:
+                    if error.errno not in _NOT_OURS:
+                        raise
             yield
 
     def _path(self, kind: str, digest: str, suffix: str = "") -> Path:
@@ -205,8 +209,9 @@ class Store:
         remove_abandoned(self.root / "incoming")
         with incoming_file(self.root / "incoming") as incoming:
             diff_id = _unpack(layer, incoming)
-            changeset = read_changeset(incoming.path, layer.where)
             size = incoming.stream.tell()
+            # The layer of `docker import /dev/null` has no bytes; Go's archive/tar takes them for a tar of no files.
+            changeset = read_changeset(incoming.path, layer.where) if size else _EMPTY
             tar = self._path("layers", diff_id, ".tar")
             incoming.keep(tar)
         # The changeset is written last: a layer is in the store only when its changeset is.
@@ -214,6 +219,16 @@ class Store:
         if layer.digest is not None:
             self._write(self._path("diff-ids", layer.digest), diff_id.encode())
         return StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
+
+
+def _acquire(path: Path, stack: ExitStack, on_wait: Callable[[], None]) -> None:
+    from filelock import FileLock, Timeout
+
+    try:
+        stack.enter_context(FileLock(path).acquire(timeout=0))
+    except Timeout:
+        on_wait()
+        stack.enter_context(FileLock(path))
 
 
 def _unpack(layer: Layer, incoming: Incoming) -> str:

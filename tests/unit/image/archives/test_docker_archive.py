@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import json
+import lzma
 import os
 import tarfile
 import tempfile
@@ -469,6 +471,30 @@ def test_an_empty_layer(tmp_path: Path, access: Access) -> None:
     """``docker build`` wrote one for every line that changed nothing."""
     write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": image(BASE, bytes(1024))})
     assert opened(f"docker-archive:{tmp_path}/it.tar", access).stored_layers[1].changeset.added == ()
+
+
+def test_a_layer_of_no_bytes(tmp_path: Path, access: Access) -> None:
+    """``docker import /dev/null`` makes one."""
+    write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": image(b"", BASE)})
+    read = opened(f"docker-archive:{tmp_path}/it.tar", access)
+    assert read.layers[0].size == 0
+    assert read.stored_layers[0].changeset.added == ()
+    assert read.rootfs.read("/etc/alpine-release") == b"3.20.3\n"
+
+
+@pytest.mark.parametrize("compressed", [lzma.compress, bz2.compress], ids=["xz", "bzip2"])
+def test_archives_that_docker_load_decompresses_too(
+    tmp_path: Path, access: Access, compressed: Callable[[bytes], bytes]
+) -> None:
+    write_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
+    (tmp_path / "it.tar.z").write_bytes(compressed((tmp_path / "it.tar").read_bytes()))
+    assert opened(f"docker-archive:{tmp_path}/it.tar.z:a:1", access).rootfs.exists("/srv/app")
+
+
+def test_a_folder(tmp_path: Path, access: Access) -> None:
+    assert refused(f"docker-archive:{tmp_path}", access).endswith(
+        f": a folder (expected an archive; for an OCI image layout, write oci:{tmp_path})"
+    )
 
 
 def test_layers_can_be_read_side_by_side(tmp_path: Path, access: Access) -> None:

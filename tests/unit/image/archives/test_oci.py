@@ -30,6 +30,7 @@ from tests.support.images import (
     index,
     layer_tar,
     whiteout,
+    write_legacy_docker_archive,
     write_oci_archive,
     write_oci_layout,
 )
@@ -202,6 +203,30 @@ def test_tags_that_name_no_image(
     assert refused(f"oci:{tmp_path}/it{asked}", access) == message
     with pytest.raises(ImageNotFound):
         published(Reference.parse(f"oci:{tmp_path}/it{asked}"), access)
+
+
+def test_archive_of_docker_save(tmp_path: Path, access: Access) -> None:
+    write_legacy_docker_archive(tmp_path / "it.tar", {"a:1": SMALL})
+    assert refused(f"oci-archive:{tmp_path}/it.tar", access) == (
+        "oci-archive:it.tar: no index.json (expected an OCI image layout); "
+        "it was written by docker save: write docker-archive:it.tar"
+    )
+
+
+def test_folder_of_podman_save_docker_dir(tmp_path: Path, access: Access) -> None:
+    folder = tmp_path / "it"
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes(SMALL.manifest.data)
+    (folder / "version").write_text("Directory Transport Version: 1.1\n")
+    expected = "oci:it: no index.json (expected an OCI image layout); "
+    assert refused(f"oci:{folder}", access) == (
+        f"{expected}it holds an image of the transport dir: save it anew with --format oci-dir, "
+        "or copy it: skopeo copy dir:it oci:FOLDER"
+    )
+    (folder / "version").unlink()
+    assert refused(f"oci:{folder}", access) == (
+        f"{expected}it is an unpacked docker save: pack it, tar -C it -cf FILE ., and write docker-archive:FILE"
+    )
 
 
 def remove(name: str) -> Callable[[Path], object]:

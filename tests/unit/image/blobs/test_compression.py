@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import random
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
 
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import ImageError, MalformedImage
 from pytest_alpine.image.blobs.compression import decompressed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DATA = random.Random(1).randbytes(300_000) + bytes(2_000_000)
 GZIP = gzip.compress(DATA, mtime=0)
 ZSTD = zstandard.ZstdCompressor().compress(DATA)
+XZ = lzma.compress(DATA)
+BZIP2 = bz2.compress(DATA)
 SKIPPABLE = b"\x57\x2a\x4d\x18\x04\x00\x00\x00meta"
 
 
@@ -52,6 +61,13 @@ def plain(data: bytes, most: int = 1 << 30, piece: int = 1 << 16) -> bytes:
         (ZSTD + ZSTD, DATA + DATA),
         (SKIPPABLE + ZSTD + SKIPPABLE, DATA),
         (zstandard.ZstdCompressor().compress(b""), b""),
+        (XZ, DATA),
+        (XZ + bytes(8) + XZ, DATA + DATA),
+        (lzma.compress(b""), b""),
+        (BZIP2, DATA),
+        (BZIP2 + BZIP2, DATA + DATA),
+        (bz2.compress(b""), b""),
+        (b"BZh1" + bytes(508), b"BZh1" + bytes(508)),
     ],
     ids=[
         "plain",
@@ -65,6 +81,13 @@ def plain(data: bytes, most: int = 1 << 30, piece: int = 1 << 16) -> bytes:
         "zstd-frames",
         "zstd-skippable-frames",
         "zstd-of-nothing",
+        "xz",
+        "xz-padded-streams",
+        "xz-of-nothing",
+        "bzip2",
+        "bzip2-streams",
+        "bzip2-of-nothing",
+        "tar-of-a-file-BZh1",
     ],
 )
 @pytest.mark.parametrize("most", [1 << 30, 1001], ids=["at-once", "in-dribs"])
@@ -116,6 +139,11 @@ def test_everything_at_once() -> None:
         ),
         (ZSTD[:100] + bytes([ZSTD[100] ^ 255]) + ZSTD[101:200], "layer 0: broken zstd data: "),
         (ZSTD + b"garbage", "layer 0: broken zstd data: "),
+        (XZ[:-1], "layer 0: broken xz data: it ends in the middle; it was damaged or cut on its way: fetch it again"),
+        (XZ[:99] + bytes([XZ[99] ^ 255]) + XZ[100:], "layer 0: broken xz data: Corrupt input data; it was"),
+        (XZ + b"garbage" * 9, "layer 0: broken xz data: Input format not supported by decoder; it was"),
+        (BZIP2[:-1], "layer 0: broken bzip2 data: it ends in the middle; it was damaged or cut on its way: fetch it"),
+        (BZIP2[:99] + bytes([BZIP2[99] ^ 255]) + BZIP2[100:], "layer 0: broken bzip2 data: Invalid data stream; it"),
     ],
     ids=[
         "gzip-one-byte-short",
@@ -128,6 +156,11 @@ def test_everything_at_once() -> None:
         "zstd-second-frame-cut",
         "zstd-flipped",
         "zstd-and-garbage",
+        "xz-one-byte-short",
+        "xz-flipped",
+        "xz-and-garbage",
+        "bzip2-one-byte-short",
+        "bzip2-flipped",
     ],
 )
 def test_broken_data(data: bytes, message: str) -> None:
@@ -136,9 +169,23 @@ def test_broken_data(data: bytes, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
-def test_memory_is_bounded_whatever_the_data_claims() -> None:
-    """A few kilobytes of zstd stand for a gigabyte; a reader that asks for little gets it in pieces."""
-    bomb = zstandard.ZstdCompressor().compress(bytes(1 << 30))
+@pytest.mark.parametrize("name", ["xz", "bzip2"])
+def test_a_python_without_the_module(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, data = {"xz": ("lzma", XZ), "bzip2": ("bz2", BZIP2)}[name]
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImageError) as caught:
+        plain(data)
+    assert str(caught.value) == f"layer 0: compressed with {name}, but this Python has no module {module!r}"
+
+
+@pytest.mark.parametrize(
+    "compress",
+    [zstandard.ZstdCompressor().compress, lambda data: lzma.compress(data, preset=0), bz2.compress],
+    ids=["zstd", "xz", "bzip2"],
+)
+def test_memory_is_bounded_whatever_the_data_claims(compress: Callable[[bytes], bytes]) -> None:
+    """Some kilobytes stand for a quarter of a gigabyte; a reader that asks for little gets it in pieces."""
+    bomb = compress(bytes(1 << 28))
     assert len(bomb) < 100_000
     with decompressed(io.BytesIO(bomb), "layer 0") as stream:
         pieces = [len(stream.read()) for _ in range(3)]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -22,9 +23,8 @@ from tests.support.images import Compression, compress, layer_tar
 from tests.support.mirror import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
 TAR = layer_tar({"etc/alpine-release": "3.20.3\n", "big": os.urandom(300_000)})
 BLOB = compress(TAR)
@@ -220,6 +220,11 @@ def test_names_are_cached(store: Store) -> None:
 def test_default_store_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "here"))
     assert Store.default().root == tmp_path / "here"
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(CACHE_VARIABLE, "~/caches/alpine")
+    assert Store.default().root == tmp_path / "home" / "caches" / "alpine"
+    monkeypatch.setenv(CACHE_VARIABLE, "~nobody-has-this-name/x")
+    assert Store.default().root == Path("~nobody-has-this-name/x")
     monkeypatch.delenv(CACHE_VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert Store.default().root == tmp_path / "cache" / "pytest-alpine"
@@ -325,6 +330,37 @@ def test_full_disk_while_a_document_is_written(small_disk: Path) -> None:
     with pytest.raises(StoreError, match="No space left on device"):
         store.add_document(os.urandom(400_000))
     assert files(store) == []
+
+
+@pytest.fixture
+def read_only(small_disk: Path) -> Iterator[Callable[[], None]]:
+    """What makes the small disk read-only."""
+
+    def remount(mode: str = "ro") -> None:
+        subprocess.run(["mount", "-o", f"remount,{mode}", str(small_disk)], check=True)
+
+    yield remount
+    remount("rw")
+
+
+@pytest.mark.parametrize("locked_before", [False, True])
+def test_read_only_store(small_disk: Path, read_only: Callable[[], None], locked_before: bool) -> None:
+    store, small = Store(small_disk), layer_tar({"a": "b"})
+    known = store.layer(Source(small).layer(digest=sha(small)))
+    document = store.add_document(b"{}")
+    store.cache("alpine:3.22", document)
+    if locked_before:
+        with store.lock("alpine:3.22"):
+            pass
+    read_only()
+    with store.lock("alpine:3.22"):
+        assert store.cached("alpine:3.22") == document
+    store.cache("alpine:3.22", document)
+    assert store.add_document(b"{}") == document
+    assert store.layer(Source(small).layer(digest=sha(small))) == known
+    assert store.tree([Source(small).layer(digest=sha(small))]).entries["/a"].size == 1
+    with pytest.raises(StoreError, match="Read-only file system; set PYTEST_ALPINE_CACHE to another folder"):
+        store.layer(Source(BLOB).layer(digest=sha(BLOB)))
 
 
 def test_store_that_cannot_be_made(tmp_path: Path) -> None:
