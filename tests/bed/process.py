@@ -93,7 +93,11 @@ def _spawn(command: Sequence[str], log: Path) -> int:
         # of its own, so that it outlives the terminal and a ^C meant for the tests does not reach it.
         streams = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
         streams += [(os.POSIX_SPAWN_DUP2, output.fileno(), number) for number in (1, 2)]
-        return os.posix_spawn(command[0], list(command), os.environ, file_actions=streams, setsid=True)
+        # Containers inherit the signals that an engine ignores, as it would under nohup.
+        signals = signal.valid_signals()
+        return os.posix_spawn(
+            command[0], list(command), os.environ, file_actions=streams, setsid=True, setsigdef=signals
+        )
 
 
 def _reap(record: ProcessRecord) -> None:

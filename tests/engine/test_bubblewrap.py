@@ -22,6 +22,7 @@ from pytest_alpine.engine.bubblewrap.engine import BubblewrapEngine
 from pytest_alpine.engine.build import build_image
 from tests.engine.conftest import NATIVE
 from tests.support.images import Device, Directory, Symlink, layer_tar
+from tests.support.interrupts import interrupted
 from tests.support.mirror import MIRROR, ROOT
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.bubblewrap]
 
 NOBODY = 65534
+# 32 and 33, which C libraries use for themselves, and posix_spawn has ignored.
+LIBC_SIGNALS = 3 << 31
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 
 
@@ -122,6 +125,33 @@ class TestSandbox:
             assert other.read("/etc/alpine-release") == alpine.rootfs.read("/etc/alpine-release")
             assert other.rootfs.exists("/etc/passwd")
             assert not other.rootfs.exists("/a")
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["pipes", "terminal"])
+def test_signals_that_the_parent_ignores_or_blocks(tmp_path: Path, alpine: Image, tty: bool) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        with closing(BubblewrapEngine(tmp_path)) as engine, engine.start(alpine) as box:
+            for process in (2, "self"):  # 1 is bubblewrap
+                status = box.run(["cat", f"/proc/{process}/status"], tty=tty, check=True).stdout
+                signals = {line.split()[0]: line.split()[1] for line in status.splitlines() if line.startswith("Sig")}
+                assert int(signals["SigIgn:"], 16) & ~LIBC_SIGNALS == int(signals["SigBlk:"], 16) == 0
+            assert box.run(["sh", "-c", "kill -HUP $$; echo survived"], tty=tty).exit_code == 128 + signal.SIGHUP
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_request_that_is_interrupted(sandboxes: BubblewrapEngine, box: Container) -> None:
+    link = sandboxes._link
+    os.kill(link.pid, signal.SIGSTOP)
+    resumed = threading.Timer(0.5, os.kill, (link.pid, signal.SIGCONT))
+    resumed.start()
+    with interrupted(KeyboardInterrupt, 0.2):
+        box.run("true", user="nobody")
+    resumed.join()
+    assert box.run("id -un", user="nobody").stdout == "nobody\n"
 
 
 class TestEnds:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import CommandTimeout, EngineError
+from tests.support.interrupts import INTERRUPTS, interrupted
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -129,6 +130,20 @@ def test_too_long_with_a_terminal(container: Container) -> None:
     with pytest.raises(CommandTimeout):
         container.run("sleep 301", timeout=0.5, tty=True)
     assert "sleep 301" not in container.run("ps -o args").stdout
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["session", "terminal"])
+@pytest.mark.parametrize("error", INTERRUPTS)
+def test_an_interrupted_command(container: Container, error: type[BaseException], tty: bool) -> None:
+    container.run("true")
+    begun = time.monotonic()
+    with interrupted(error):
+        container.run("echo begun; trap '' TERM; sleep 302 & setsid sleep 302; echo end", tty=tty)
+    assert str(list(container.last_commands)[-1]).endswith(f"s\n    interrupted by {error.__name__}")
+    assert container.run("echo next").stdout == "next\n"
+    assert time.monotonic() - begun < 10
+    assert "sleep 302" not in container.run("ps -o args").stdout
+    assert len(container.commands._all) == 1, "the shell that was interrupted is closed, and one took its place"
 
 
 def test_what_is_left_behind_lives_and_is_not_heard(fresh: Container) -> None:

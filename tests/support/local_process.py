@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import signal
+import threading
 from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.bubblewrap.pipes import PipeStream
@@ -19,18 +20,13 @@ if TYPE_CHECKING:
 class LocalStream(PipeStream):
     """The pipes of a process, which dies with them."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        pipes = (process.stdin, process.stdout, process.stderr)
-        # Python's own file objects would close theirs, too.
-        super().__init__(*(os.dup(pipe.fileno()) for pipe in pipes if pipe is not None))
-        for pipe in pipes:
-            if pipe is not None:
-                pipe.close()
+    def __init__(self, process: LocalProcess, *pipes: int) -> None:
+        self._process = process
+        super().__init__(*pipes)
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """Kill the process, too."""
+        self._process.kill()
         super().close()
 
 
@@ -38,16 +34,33 @@ class LocalProcess:
     """A process of this machine."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, env=dict(env) or None
+        (stdin, ours), (out, stdout), (err, stderr) = (os.pipe() for _ in range(3))
+        # Not by subprocess, which leaves it with the signals that this process ignores, as under nohup.
+        self._pid = os.posix_spawnp(
+            argv[0],
+            list(argv),
+            env or os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, pipe, number) for number, pipe in enumerate((stdin, stdout, stderr))],
+            setsid=True,
+            setsigdef=signal.valid_signals(),
         )
-        self.stream: ProcessStream = LocalStream(process)
-        self._process = process
+        for pipe in (stdin, stdout, stderr):
+            os.close(pipe)
+        self._status: int | None = None
+        self._lock = threading.Lock()
+        self.stream: ProcessStream = LocalStream(self, ours, out, err)
+
+    def kill(self) -> None:
+        with self._lock:
+            if self._status is None:
+                os.kill(self._pid, signal.SIGKILL)
+        self.exit_code()
 
     def exit_code(self) -> int:
-        code = self._process.wait()
-        return code if code >= 0 else 128 - code
+        with self._lock:
+            if self._status is None:
+                self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._status if self._status >= 0 else 128 - self._status
 
 
 class LocalProcesses:

@@ -54,7 +54,7 @@ class BubblewrapEngine:
             self._store = folder or Store.default().root
             self.machines = Machines(native=Platform.native(), handlers=read_handlers())
             """What this machine runs."""
-            self._link.greet()
+            self._link.handshake()
         except BaseException:
             self._link.close()
             raise
@@ -71,7 +71,7 @@ class BubblewrapEngine:
     def describe(self) -> str:
         """Return one line about it: version, storage, and which platforms it emulates."""
         storage = "overlay" if self._starter.overlays else "copies"
-        who = "as an ordinary user" if self._link.alone else "as root"
+        who = "as an ordinary user" if self._link.rootless else "as root"
         emulated = describe_platforms(self.machines.emulates()) or "none"
         return f"{look_bubblewrap()}, {storage}, {who}; emulated: {emulated}"
 

@@ -19,15 +19,15 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def main() -> None:
     """Open a shell in the sandbox whose first process has the number that the last argument tells."""
     sandbox = os.pidfd_open(int(sys.argv[-1]))
-    alone = os.geteuid() != 0
+    rootless = os.geteuid() != 0
     inside = namespaces.INSIDE | namespaces.CLONE_NEWPID
-    namespaces.enter(sandbox, inside | (namespaces.CLONE_NEWUSER if alone else 0))
+    namespaces.enter(sandbox, inside | (namespaces.CLONE_NEWUSER if rootless else 0))
     pid = os.fork()  # only children are in the namespace of process numbers
     if pid:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is meant for the shell
         raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     os.chdir("/")
-    confine(0, 0, (), alone=alone)
+    confine(0, 0, (), rootless=rootless)
     execute(["/bin/sh"], {"PATH": _PATH, "HOME": "/root", "TERM": os.environ.get("TERM", "dumb")})
 
 

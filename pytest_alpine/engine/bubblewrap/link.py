@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +32,7 @@ class SpawnerLink:
     """A process that starts sandboxes, and the connection to it. Any number of threads may use it at once."""
 
     def __init__(self) -> None:
-        """Start it; ``greet`` it before anything else, and ``close`` it whatever becomes of it."""
+        """Start it; call ``handshake`` before anything else, and ``close`` in any case."""
         self._lock = threading.Lock()
         self._kept = False
         ours, theirs = socket.socketpair()
@@ -46,13 +48,16 @@ class SpawnerLink:
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
                 ],
                 setsid=True,
+                # Processes in sandboxes would inherit that this one ignores or blocks signals, as under nohup.
+                setsigdef=signal.valid_signals(),
+                setsigmask=(),
             )
             """Its number."""
-        self.alone = False
-        """Whether its sandboxes have but one user, who is this process's."""
+        self.rootless = False
+        """Whether an ordinary user runs it, so that its sandboxes have a single user, who is that one."""
         self._channel = ours
 
-    def greet(self) -> None:
+    def handshake(self) -> None:
         """Wait until it is ready.
 
         Raises:
@@ -60,7 +65,7 @@ class SpawnerLink:
         """
         self._channel.settimeout(_HELLO)
         try:
-            self.alone = bool(self._answer())
+            self.rootless = bool(_result(receive(self._channel)[0]))
         except (OSError, EOFError) as error:
             raise EngineUnavailable(_not_allowed(error)) from error
         self._channel.settimeout(None)
@@ -75,9 +80,10 @@ class SpawnerLink:
         with self._lock:
             try:
                 send(self._channel, request, descriptors)
-                return self._answer()
+                answer = self._receive()
             except (ConnectionError, EOFError) as error:
                 raise EngineUnavailable("the process that starts sandboxes was killed; run the tests again") from error
+        return _result(answer)
 
     def keep(self, pid: int) -> None:
         """Leave the sandbox of bubblewrap's process *pid* running, and this process with it."""
@@ -90,11 +96,26 @@ class SpawnerLink:
         if not self._kept:
             os.waitpid(self.pid, 0)
 
-    def _answer(self) -> int:
-        (word, *rest), _ = receive(self._channel)
-        if word != "ok":
-            raise OSError(*rest)
-        return int(rest[0])
+    def _receive(self) -> Sequence[Any]:
+        try:
+            return receive(self._channel)[0]  # type: ignore[no-any-return]  # what the spawner sends
+        except BaseException:
+            # An interrupted test does not wait; but the answer comes, and must not be taken for the next request's.
+            with suppress(OSError, EOFError):
+                receive(self._channel)
+            raise
+
+
+def _result(answer: Sequence[Any]) -> int:
+    """Return the number in an answer.
+
+    Raises:
+        OSError: the kernel refused what was asked for.
+    """
+    word, *rest = answer
+    if word != "ok":
+        raise OSError(*rest)
+    return int(rest[0])
 
 
 def _not_allowed(error: OSError | EOFError) -> str:

@@ -35,16 +35,16 @@ _ERRORS: Final = 2
 class Spawner:
     """Does what it is told over one connection."""
 
-    def __init__(self, channel: socket, controller: int, *, alone: bool) -> None:
+    def __init__(self, channel: socket, controller: int, *, rootless: bool) -> None:
         """Serve *channel*.
 
         Args:
             channel: the connection.
             controller: a pidfd of the process at its other end.
-            alone: whether there is one user here, as in a user namespace of an ordinary user.
+            rootless: whether there is one user here, as in a user namespace of an ordinary user.
         """
         self._channel = channel
-        self._alone = alone
+        self._rootless = rootless
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._sandboxes: dict[int, bool] = {}
@@ -92,7 +92,7 @@ class Spawner:
         if request["overlay"]:
             os.chdir(folder)
             try:
-                options = request["overlay"] + (",userxattr" if self._alone else "")
+                options = request["overlay"] + (",userxattr" if self._rootless else "")
                 namespaces.mount("overlay", "merged", "overlay", 0, options)
             finally:
                 os.chdir("/")
@@ -125,7 +125,7 @@ class Spawner:
             os.closerange(_INPUT, MAX_DESCRIPTORS)
             os._exit(_exit_code(os.waitpid(pid, 0)[1]))
         os.setsid()
-        confine(request["uid"], request["gid"], request["groups"], alone=self._alone)
+        confine(request["uid"], request["gid"], request["groups"], rootless=self._rootless)
         if request["tty"]:
             namespaces.take_terminal(_INPUT)
         os.chdir(request["workdir"])
@@ -180,21 +180,21 @@ class Spawner:
         os.close(descriptor)
 
 
-def confine(uid: int, gid: int, groups: Sequence[int], *, alone: bool) -> None:
+def confine(uid: int, gid: int, groups: Sequence[int], *, rootless: bool) -> None:
     """Make this process an ordinary one of a sandbox that it has entered.
 
     Args:
         uid: its user.
         gid: its group.
         groups: its further groups.
-        alone: whether there is but one user here: then it gets a user namespace where that one is called *uid*.
+        rootless: whether there is but one user here: then it gets a user namespace where that one is called *uid*.
 
     Raises:
         OSError: the kernel refused.
     """
-    if alone and (uid, gid) != (0, 0):
+    if rootless and (uid, gid) != (0, 0):
         namespaces.become(uid, gid)
-    namespaces.drop_privileges(uid, gid, os.getgroups() if alone else groups)
+    namespaces.drop_privileges(uid, gid, os.getgroups() if rootless else groups)
     # The kernel forgets this when a process changes its user.
     namespaces.die_with_parent()
 
@@ -205,8 +205,7 @@ def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
     Raises:
         OSError: it cannot be started.
     """
-    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):  # Python ignores them, and programs inherit that
-        _signal.signal(signal, _signal.SIG_DFL)
+    default_signals()
     name = argv[0]
     places = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in env.get("PATH", "").split(":")]
     problem: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -218,6 +217,14 @@ def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
         except PermissionError as error:
             problem = error
     raise OSError(problem.errno, problem.strerror, name) from problem
+
+
+def default_signals() -> None:
+    """Give all signals their default effect: programs inherit what Python ignores, and what a parent of it ignored."""
+    for number in range(1, _signal.NSIG):
+        if _signal.getsignal(number) == _signal.SIG_IGN:
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def _child(descriptors: Sequence[int], become: Callable[[], None]) -> None:
@@ -244,18 +251,18 @@ def _exit_code(status: int) -> int:
 
 def _own_namespaces() -> bool:
     """Give this process its own mounts, and as an ordinary user root's rights over them; return whether it was one."""
-    alone = False
+    rootless = False
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS)
     except PermissionError:
         namespaces.become(0, 0)
         namespaces.unshare(namespaces.CLONE_NEWNS)
-        alone = True
+        rootless = True
     namespaces.mount("", "/", "", namespaces.MS_REC | namespaces.MS_PRIVATE)
-    if not alone:  # then /proc/sys is shown in sandboxes, and nobody needs to see there which emulators there are
+    if not rootless:  # then /proc/sys is shown in sandboxes, and nobody needs to see there which emulators there are
         with suppress(OSError):
             namespaces.unmount("/proc/sys/fs/binfmt_misc")
-    return alone
+    return rootless
 
 
 def main() -> None:
@@ -263,9 +270,9 @@ def main() -> None:
     channel = socket(fileno=os.dup(_INPUT))
     try:
         controller = os.pidfd_open(int(sys.argv[-1]))
-        alone = _own_namespaces()
+        rootless = _own_namespaces()
     except OSError as error:
         send(channel, ("error", error.errno or 0, str(error.strerror or error)))
         os._exit(1)
-    send(channel, ("ok", int(alone)))
-    Spawner(channel, controller, alone=alone).run()
+    send(channel, ("ok", int(rootless)))
+    Spawner(channel, controller, rootless=rootless).run()

@@ -90,7 +90,7 @@ class BubblewrapStart:
         files = sandbox_files(image, hostname, program)
         command = BY_SHELL if program is None else (BY_PROGRAM,)
         words = [self._program, "--args", str(ARGUMENTS), *command]
-        arguments = sandbox_arguments(folder.merged, hostname, files, as_root=not self._link.alone)
+        arguments = sandbox_arguments(folder.merged, hostname, files, as_root=not self._link.rootless)
         end = Exit()
         with ExitStack() as ours, ExitStack() as failed:
             failed.callback(end.close)

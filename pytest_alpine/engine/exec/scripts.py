@@ -35,11 +35,12 @@ HOLDERS: Final = (
     "[ $p/fd/1 -ef /proc/$$/fd/1 ] || [ $p/fd/2 -ef /proc/$$/fd/4 ] && echo x; done); set -- $#"
 )
 
-# Kills all that the process $1 started, and what its session holds; $1 itself only if there is a $2. Numbers are
-# collected until no more turn up: proc_pid_stat(5) tells parents (4th field), and sessions (6th), which outlive them.
+# Kills all that the process $1 started, and what its session holds; $1 itself only if there is a $2, and last: what
+# begins a session of its own is known by its parent alone. Numbers are collected until no more turn up:
+# proc_pid_stat(5) tells parents (4th field), and sessions (6th), which outlive them.
 KILL: Final = """
-[ "$2" ] && kill -9 "$1"
-round=0
+itself=$2 round=0
+[ "$itself" ] && kill -STOP "$1"
 while [ $round -lt 5 ]; do
   tree=" $1 " found=x
   while [ "$found" ]; do
@@ -54,10 +55,11 @@ while [ $round -lt 5 ]; do
       case "$tree" in *" $parent "*|*" $session "*) tree="$tree$pid " found=x;; esac
     done
   done
-  [ "$tree" = " $1 " ] && exit
+  [ "$tree" = " $1 " ] && break
   kill -9 ${tree#" $1 "} 2>/dev/null
   round=$((round + 1))
 done
+[ "$itself" ] && kill -9 "$1"
 """
 
 

@@ -14,6 +14,7 @@ from pytest_alpine.engine.exec import own_process, shell_session
 from pytest_alpine.engine.exec.command import Command
 from pytest_alpine.engine.exec.commands import Commands
 from pytest_alpine.errors import CommandTimeout, EngineError
+from tests.support.interrupts import INTERRUPTS, interrupted
 from tests.support.local_process import LocalProcesses
 
 if TYPE_CHECKING:
@@ -194,6 +195,29 @@ def test_too_long(commands: Runner, processes: LocalProcesses, command: str) -> 
     assert not _processes_with(mark)
     assert commands.do("echo usable").stdout == "usable\n"
     assert processes.started == 2, "the shell and what killed, and no other shell"
+
+
+@pytest.mark.parametrize("tty", [False, True], ids=["session", "own-process"])
+@pytest.mark.parametrize("error", INTERRUPTS)
+def test_an_interrupted_command(
+    commands: Runner, processes: LocalProcesses, error: type[BaseException], tty: bool
+) -> None:
+    mark = f"mark-{time.monotonic_ns()}"
+    commands.do("true")
+    with interrupted(error, 0.3):
+        commands.do(f"MARK={mark}; export MARK; echo begun; sleep 300 & setsid sleep 300", tty=tty)
+    assert not _processes_with(mark)
+    assert commands.do("echo next").stdout == "next\n"
+    assert processes.started == 3, "two of a shell, a command or a new shell, and one that killed"
+
+
+def test_a_shell_that_is_interrupted_while_it_starts(commands: Runner, processes: LocalProcesses) -> None:
+    processes.shell = ["sleep", "300"]
+    with interrupted(KeyboardInterrupt, 0.1):
+        commands.do("true")
+    assert not commands._all
+    processes.shell = INSTALLED["dash"]
+    assert commands.do("echo next").stdout == "next\n"
 
 
 def test_a_command_that_writes_without_end(commands: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
