@@ -60,6 +60,7 @@ from .image.blobs.layer import Layer as Layer
 from .image.image import Image as Image, Size as Size
 from .image.open import open_image as open_image, published_platforms as published_platforms
 from .image.spec.config import HistoryEntry as HistoryEntry, ImageConfig as ImageConfig
+from .image.spec.healthcheck import Healthcheck as Healthcheck
 from .matrix.cells import Cell as Cell
 from .platforms import Platform as Platform
 from .reference import Reference as Reference

@@ -112,6 +112,7 @@ def find_regressions(
             *_older_release(was, now),
             *_gone(was, now),
             *_root(was, now),
+            *_without_health_check(was, now),
             *_dirtier(was, now),
             *_grown(comparison, growth),
         ]
@@ -183,6 +184,12 @@ def _root(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
     was, now = old.image.config.user, new.image.config.user
     if was.partition(":")[0] not in _ROOT and now.partition(":")[0] in _ROOT:
         yield _finding("config", "user", expected=f"{was}, or another user", actual="root")
+
+
+def _without_health_check(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
+    was, now = old.image.config.healthcheck, new.image.config.healthcheck
+    if was is not None and not was.disabled and (now is None or now.disabled):
+        yield _finding("config", "healthcheck", expected=str(was), actual="none" if now is None else str(now))
 
 
 def _dirtier(old: Snapshot, new: Snapshot) -> Iterator[Finding]:

@@ -26,7 +26,17 @@ AREAS: Final[tuple[Area, ...]] = ("release", "libc", "shell", "config", "package
 _KINDS: Final[tuple[ChangeKind, ...]] = ("added", "removed", "older", "changed")
 
 # What an image says of itself that a container sees; dates and digests differ at every build.
-_CONFIG: Final = ("entrypoint", "cmd", "user", "working_dir", "exposed_ports", "volumes", "stop_signal")
+_CONFIG: Final = (
+    "entrypoint",
+    "cmd",
+    "user",
+    "working_dir",
+    "exposed_ports",
+    "volumes",
+    "stop_signal",
+    "onbuild",
+    "shell",
+)
 _SHOWN: Final = 10
 _LARGEST: Final = 5
 _DEPTH: Final = 2
@@ -146,6 +156,7 @@ def _facts(snapshot: Snapshot) -> dict[tuple[Area, str], str]:
     for name in _CONFIG:
         value = getattr(config, name)
         found["config", name] = value if isinstance(value, str) else " ".join(value)
+    found["config", "healthcheck"] = str(config.healthcheck or "")
     for what, pairs in (("env", config.env), ("label", config.labels)):
         found |= {("config", f"{what} {name}"): value for name, value in pairs.items()}
     return found

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the programs, libraries and scripts in *target* find what they need to start.
 
-    ENTRYPOINT or CMD is a program on the image's PATH that its USER may start. Every executable is for the platform,
-    its loader (PT_INTERP) is there, and every library that it needs is found as musl's loader looks for it and is for
-    its machine. The interpreter of every executable script is there, behind ``env`` too; but for scripts that packages
-    bring as an extra, off PATH, without asking for their interpreter. What was built for glibc needs glibc's loader or
-    gcompat's; where glibc's own is there, the libraries of its programs are not looked for. Nor are those that a source
-    package has in a folder of its own, for other libraries of its own: its programs load them, as Java does.
+    ENTRYPOINT or CMD is a program on the image's PATH that its USER may start, and so is the HEALTHCHECK. Every
+    executable is for the platform, its loader (PT_INTERP) is there, and every library that it needs is found as
+    musl's loader looks for it and is for its machine. The interpreter of every executable script is there, behind
+    ``env`` too; but for scripts that packages bring as an extra, off PATH, without asking for their interpreter.
+    What was built for glibc needs glibc's loader or gcompat's; where glibc's own is there, the libraries of its
+    programs are not looked for. Nor are those that a source package has in a folder of its own, for other libraries
+    of its own: its programs load them, as Java does.
 
     Args:
         target: an image or a running container.

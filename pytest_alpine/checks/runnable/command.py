@@ -1,4 +1,4 @@
-"""Whether an image's own command starts: ENTRYPOINT and CMD, on its PATH, in its working directory, as its USER."""
+"""Whether an image's own commands start, on its PATH and as its USER: ENTRYPOINT, CMD and HEALTHCHECK."""
 
 from __future__ import annotations
 
@@ -33,10 +33,18 @@ _EXECUTE: Final = 0o1
 
 
 def find_command(view: View) -> Iterator[Finding]:
-    """Yield why the command of *view* would not start. Of a CMD behind an ENTRYPOINT nobody knows what it means."""
+    """Yield why the command or the health check of *view* would not start.
+
+    Of a CMD behind an ENTRYPOINT nobody knows what it means.
+    """
     config = view.config
-    words = [*config.entrypoint, *config.cmd]
-    subject = "ENTRYPOINT" if config.entrypoint else "CMD"
+    yield from _chain(view, "ENTRYPOINT" if config.entrypoint else "CMD", [*config.entrypoint, *config.cmd])
+    if config.healthcheck is not None:
+        yield from _chain(view, "HEALTHCHECK", list(config.healthcheck.command(config.shell)))
+
+
+def _chain(view: View, subject: str, words: list[str]) -> Iterator[Finding]:
+    """Yield why the command of *words*, or one that it does nothing but start, would not start."""
     by_shell = False
     while words:
         yield from _program(view, f"{subject} {words!r}", words[0], by_shell=by_shell)

@@ -1,6 +1,7 @@
 """What an image says of itself: its configuration.
 
-Spec: https://github.com/opencontainers/image-spec/blob/main/config.md
+Spec: https://github.com/opencontainers/image-spec/blob/main/config.md; ``OnBuild`` and ``Shell`` are Docker's:
+https://github.com/moby/docker-image-spec
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.errors import MalformedImage
 from pytest_alpine.image.spec.documents import field, parse_json
+from pytest_alpine.image.spec.healthcheck import Healthcheck, parse_healthcheck
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -48,6 +50,13 @@ class ImageConfig:
     volumes: tuple[str, ...]
     """Paths, sorted."""
     stop_signal: str
+    healthcheck: Healthcheck | None
+    """How an engine finds out whether a container is healthy."""
+    onbuild: tuple[str, ...]
+    """What a build upon this image does first, as lines of a Dockerfile."""
+    shell: tuple[str, ...]
+    """What lines of shell in the Dockerfile and in its health check are given to; engines take ``/bin/sh -c`` where it
+    is empty."""
     diff_ids: tuple[str, ...]
     """Digests of the uncompressed layers, base first."""
     history: tuple[HistoryEntry, ...]
@@ -82,6 +91,9 @@ def parse_config(data: bytes, where: str) -> ImageConfig:
         exposed_ports=tuple(sorted(field(config, "ExposedPorts", dict, where, {}))),
         volumes=tuple(sorted(field(config, "Volumes", dict, where, {}))),
         stop_signal=field(config, "StopSignal", str, where, ""),
+        healthcheck=parse_healthcheck(config, where),
+        onbuild=_words(config, "OnBuild", where),
+        shell=_words(config, "Shell", where),
         diff_ids=_words(rootfs, "diff_ids", where),
         history=tuple(_history(document, where)),
     )

@@ -246,3 +246,26 @@ def test_an_upgrade_of_the_stock_image(tmp_path: Path) -> None:
     assert_no_regression(old, new, ignore="world:libc-utils")
     found = {finding.subject for finding in find_regressions(new, old)}
     assert {"package musl", "package busybox", "release alpine"} <= found
+
+
+CHECKED = {**CONFIG, "Healthcheck": {"Test": ["CMD", "true"], "Retries": 2}}
+
+
+@pytest.mark.parametrize(
+    ("healthcheck", "change", "regression"),
+    [
+        (None, "config healthcheck: --retries=2 CMD true -> nothing", ("--retries=2 CMD true", "none")),
+        ({"Test": ["NONE"]}, "config healthcheck: --retries=2 CMD true -> NONE", ("--retries=2 CMD true", "NONE")),
+        ({"Test": ["CMD", "false"]}, "config healthcheck: --retries=2 CMD true -> CMD false", None),
+        (CHECKED["Healthcheck"], None, None),
+    ],
+    ids=["lost", "switched-off", "another", "same"],
+)
+def test_health_checks(
+    healthcheck: object, change: str | None, regression: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    old = built(tmp_path, GOOD, config=CHECKED, name="old")
+    new = built(tmp_path, GOOD, config={**CONFIG, "Healthcheck": healthcheck}, name="new")
+    assert list(map(str, compare(old, new).changes)) == [change] * (change is not None)
+    found = [(each.check, each.subject, each.expected, each.actual) for each in find_regressions(old, new)]
+    assert found == ([] if regression is None else [("regression", "config healthcheck", *regression)])

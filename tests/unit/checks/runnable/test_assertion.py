@@ -397,6 +397,24 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
             ),
         ),
         ({"Entrypoint": [""]}, f"ENTRYPOINT ['']: expected a program '' on PATH, {PATH}, found nothing there"),
+        (
+            {"Healthcheck": {"Test": ["CMD", "curl", "-f"]}},
+            (
+                f"HEALTHCHECK ['curl', '-f']: expected a program 'curl' on PATH, {PATH}, "
+                "found nothing there (apk add cmd:curl)"
+            ),
+        ),
+        (
+            {"Healthcheck": {"Test": ["CMD-SHELL", "curl -f x || exit 1"]}},
+            f"HEALTHCHECK ['curl']: expected a program 'curl' on PATH, {PATH}, found nothing there (apk add cmd:curl)",
+        ),
+        (
+            {"Healthcheck": {"Test": ["CMD-SHELL", "true"]}, "Shell": ["/bin/bash", "-c"]},
+            (
+                "HEALTHCHECK ['/bin/bash', '-c', 'true']: expected a program '/bin/bash', "
+                "found nothing there (apk add cmd:bash)"
+            ),
+        ),
     ],
     ids=[
         "cmd",
@@ -411,6 +429,9 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
         "behind-a-shell",
         "behind-both",
         "empty",
+        "health-check",
+        "health-check-behind-a-shell",
+        "shell-of-the-image",
     ],
 )
 def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], problem: str) -> None:
@@ -448,6 +469,10 @@ def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], 
             )
         ),
         {"Cmd": ["/bin/sh", "-l"]},
+        {"Healthcheck": {"Test": ["NONE"]}},
+        {"Healthcheck": {"Test": ["CMD", "/srv/app"]}},
+        {"Healthcheck": {"Test": ["CMD-SHELL", "[ -f /run/ready ] || exit 1"]}},
+        {"Healthcheck": {"Test": ["unknown", "gone"]}},
     ],
     ids=str,
 )

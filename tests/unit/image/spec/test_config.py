@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from pytest_alpine.errors import AlpineError, MalformedImage
 from pytest_alpine.image.spec.config import HistoryEntry, ImageConfig, parse_config
+from pytest_alpine.image.spec.healthcheck import Healthcheck
 from pytest_alpine.platforms import Platform
 from tests.support.images import image, layer_tar
 
@@ -26,6 +27,9 @@ EMPTY = ImageConfig(
     exposed_ports=(),
     volumes=(),
     stop_signal="",
+    healthcheck=None,
+    onbuild=(),
+    shell=(),
     diff_ids=(),
     history=(),
 )
@@ -46,6 +50,9 @@ def test_all_fields() -> None:
         "WorkingDir": "/srv",
         "Labels": {"org.opencontainers.image.title": "app"},
         "StopSignal": "SIGQUIT",
+        "Healthcheck": {"Test": ["CMD", "true"], "Interval": 5_000_000_000},
+        "OnBuild": ["COPY . /app", "RUN make"],
+        "Shell": ["/bin/ash", "-ec"],
     }
     built = image(
         layer_tar({"a": "1"}),
@@ -72,6 +79,9 @@ def test_all_fields() -> None:
         exposed_ports=("53/udp", "80", "8080/tcp"),
         volumes=("/data", "/var/lib"),
         stop_signal="SIGQUIT",
+        healthcheck=Healthcheck(test=("CMD", "true"), interval=5.0),
+        onbuild=("COPY . /app", "RUN make"),
+        shell=("/bin/ash", "-ec"),
         diff_ids=tuple(built.diff_ids),
         history=(
             HistoryEntry(created="2024", created_by="ADD x", comment="", empty_layer=False),
@@ -104,7 +114,7 @@ def test_mappings_cannot_be_changed() -> None:
             }
         },
         {"rootfs": {"type": "layers", "diff_ids": None}, "history": None, "created": None, "os": ""},
-        {"config": {"Healthcheck": {"Test": ["NONE"]}, "OnBuild": []}, "unknown": 1},
+        {"config": {"Healthcheck": {"Test": []}, "OnBuild": [], "Shell": None}, "unknown": 1},
     ],
     ids=["empty", "null", "nulls", "null-layers", "unknown-fields"],
 )
@@ -159,7 +169,9 @@ JSON = st.recursive(
     max_leaves=6,
 )
 NAMES = st.sampled_from(["architecture", "config", "rootfs", "history", "created", "os", "variant"])
-INNER = st.sampled_from(["Env", "Cmd", "Entrypoint", "Labels", "ExposedPorts", "Volumes", "User", "diff_ids"])
+INNER = st.sampled_from(
+    ["Env", "Cmd", "Entrypoint", "Labels", "ExposedPorts", "Volumes", "User", "diff_ids", "Healthcheck"]
+)
 
 
 @given(st.dictionaries(NAMES, st.one_of(JSON, st.dictionaries(INNER, JSON, max_size=4)), max_size=4))
