@@ -2,6 +2,7 @@
 
 ``python tests/testbed.py up`` (or ``down``, ``status``). Every call of ``up`` does what is left to do, and nothing
 where all is up. What is missing is installed where that may be done, by root with apt; elsewhere it says what to run.
+``python tests/testbed.py python`` makes Pythons for tox that the machine lacks.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 if __package__ in {None, ""}:  # run as a script: the parts are found from the repository's root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from tests.bed import docker, emulators, far, mirror, podman, publish, registry, rootfs, sandbox, sources
+from tests.bed import docker, emulators, far, mirror, podman, publish, pythons, registry, rootfs, sandbox, sources
 from tests.bed.registry import SecureRegistry
 from tests.bed.state import BedError, State, folder, load, locked, save
 
@@ -158,7 +159,20 @@ def _report(testbed: Testbed) -> Iterator[str]:
         yield f"second engine     {testbed.far.tcp} (certificates {testbed.far.certificates}), {testbed.far.ssh}"
     if testbed.mirror.is_dir():
         yield f"mirror            {'official' if testbed.official else 'stand-in'}: {testbed.mirror}"
+    for version, path in pythons.places().items():
+        yield f"python{version:<11} {path}"
     yield from (f"missing           {sentence}" for sentence in testbed.missing)
+
+
+def _newer_pythons() -> int:
+    """Print the folder of the Pythons, or to the standard error why there are none; return the exit code."""
+    try:
+        found = pythons.up()
+    except BedError as error:
+        sys.stderr.write(f"missing           python{' and python'.join(pythons.VERSIONS)}: {error}\n")
+        return 1
+    sys.stdout.write(f"{next(iter(found.values())).parent}\n")
+    return 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -167,12 +181,15 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("up", help="install, start and fill what is not up yet")
     commands.add_parser("down", help="stop what `up` started")
     commands.add_parser("status", help="say what is up, and what to run where something is missing")
+    commands.add_parser("python", help="make Pythons that the machine lacks, and print their folder, for PATH")
     return parser.parse_args()
 
 
 def main() -> int:
     """The command; 0 when everything is up (or, for ``down``, stopped), else 1."""
     command = _arguments().command
+    if command == "python":
+        return _newer_pythons()
     if command == "down":
         take_down()
         return 0
