@@ -15,6 +15,7 @@ from .checks.comparison.assertions import (
     find_same as find_same,
 )
 from .checks.comparison.compare import Change as Change, Comparison as Comparison, compare as compare
+from .checks.config import assert_config as assert_config, find_config as find_config
 from .checks.file import assert_file as assert_file, find_file as find_file
 from .checks.findings import Finding as Finding, Target as Target
 from .checks.installed import assert_installed as assert_installed, find_installed as find_installed
