@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -71,6 +71,31 @@ def test_a_missing_program(container: Container, command: str | list[str]) -> No
     result = container.run(command)
     assert result.exit_code == 127
     assert "not found" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "expected"),
+    [
+        ("nosuch", {}, "/bin/sh: nosuch: not found\n"),
+        ("nosuch 2>&1", {}, "/bin/sh: nosuch: not found\n"),
+        ("true\ntrue\nnosuch", {}, "/bin/sh: nosuch: not found\n"),
+        ("true\n\nexit x", {}, "/bin/sh: exit: line 2: Illegal number: x\n"),
+        ("exit x", {"env": {"A": "1\n2"}, "stdin": "\n\n"}, "/bin/sh: exit: line 0: Illegal number: x\n"),
+        ("if fi", {}, '/bin/sh: syntax error: unexpected "fi"\n'),
+        ("eval nosuch", {}, "/bin/sh: eval: line 0: nosuch: not found\n"),
+        ("echo '/bin/sh: eval: line 7: x'", {}, "/bin/sh: eval: line 7: x\n"),
+        (["nosuch"], {}, "/bin/sh: nosuch: not found\n"),
+    ],
+    ids=["line", "output", "third-line", "number", "more-lines", "syntax", "own-eval", "no-message", "program"],
+)
+def test_errors_of_the_shell(
+    container: Container, words: str | list[str], options: dict[str, Any], expected: str
+) -> None:
+    result = container.run(words, **options)
+    assert result.stdout + result.stderr == expected
+    if isinstance(words, str):
+        alone = container.run(["/bin/sh", "-c", words], **options)
+        assert (alone.stdout, alone.stderr) == (result.stdout, result.stderr)
 
 
 def test_a_failure_raises_where_asked(container: Container) -> None:

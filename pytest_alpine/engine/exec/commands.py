@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.engine.exec.command import SHELL, Command, Program
 from pytest_alpine.engine.exec.own_process import run_in_own_process
 from pytest_alpine.engine.exec.result import CommandResult, last_lines, shown
-from pytest_alpine.engine.exec.scripts import check_command, command_script
+from pytest_alpine.engine.exec.scripts import check_command, command_script, lines_before
+from pytest_alpine.engine.exec.shell_messages import plain_messages
 from pytest_alpine.engine.exec.shell_session import (
     OUTPUT_LIMIT,
     Finished,
@@ -96,11 +97,18 @@ class Commands:
             session.close()
 
     def _run_in_session(self, command: Command) -> Finished:
+        script = command_script(command)
         session = self._acquire(command.user)
+        first_line = session.line + lines_before(script, command)
         try:
-            return session.run(command_script(command), command.timeout)
+            finished = session.run(script, command.timeout)
         finally:
             self._release(command.user, session)
+        return Finished(
+            exit_code=finished.exit_code,
+            stdout=plain_messages(finished.stdout, command, first_line),
+            stderr=plain_messages(finished.stderr, command, first_line),
+        )
 
     def _acquire(self, user: str | None) -> ShellSession:
         """Return a shell of *user* that nobody uses; ``_release`` it."""

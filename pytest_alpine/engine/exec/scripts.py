@@ -23,8 +23,9 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PRINTED: Final = 1 << 16
 
 # The shell's own messages go nowhere, the commands' to 4. A signal to the whole group ends only the command: what is
-# trapped here has its default effect again in subshells.
-START: Final = "exec 4>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2"
+# trapped here has its default effect again in subshells. Commands stand on lines with high numbers, which messages
+# about other scripts do not have.
+START: Final = f": '{1000 * chr(10)}'; exec 4>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2"
 
 # Prints $1 and its own process number, and then becomes the program behind $1.
 PRINT_PID: Final = 'echo "$1 $$" >&2; shift; exec "$@"'
@@ -75,6 +76,12 @@ def command_script(command: Command) -> bytes:
     words.append(_inner(command.words))
     body = f"( {'; '.join(words)} ) 2>&4 4>&-".encode("utf-8", "surrogateescape")
     return body + b" </dev/null" if command.stdin is None else b"{ " + _printing(command.stdin) + b" } 4>&- | " + body
+
+
+def lines_before(script: bytes, command: Command) -> int:
+    """Return how many lines of the *script* of *command* stand above the command itself, which comes last."""
+    words = (command.words,) if isinstance(command.words, str) else command.words
+    return script.count(b"\n") - sum(word.count("\n") for word in words)
 
 
 def check_command(command: Command) -> None:

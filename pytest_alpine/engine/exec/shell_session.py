@@ -83,6 +83,8 @@ class ShellSession:
         """Whether it takes another command."""
         self.closed = False
         """Whether its connection is closed."""
+        self.line = 1
+        """The line of its input on which the next script begins."""
 
     def handshake(self, timeout: float) -> None:
         """Wait until the shell answers.
@@ -140,6 +142,7 @@ class ShellSession:
 
     def _exchange(self, script: bytes, marks: _Marks, timeout: float) -> None:
         deadline = time.monotonic() + timeout
+        self.line += script.count(b"\n") + 1
         try:
             with suppress(BrokenPipeError):  # it has ended, and its outputs tell why
                 self._stream.send(script + b"\n", deadline)
