@@ -5,17 +5,25 @@ Registries and OCI layouts differ only in how a blob is had; what follows is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_alpine.errors import MalformedImage, PlatformNotFound
+from pytest_alpine.errors import DigestMismatch, ImageError, ImageNotFound, MalformedImage, PlatformNotFound
 from pytest_alpine.image.blobs.layer import ByteStream, Layer
 from pytest_alpine.image.source import ImageSource, not_published
 from pytest_alpine.image.spec.documents import checked_digest, field, parse_json
-from pytest_alpine.image.spec.manifest import INDEX_TYPES, Descriptor, Index, Manifest, parse_manifest
+from pytest_alpine.image.spec.manifest import (
+    CONFIG_TYPES,
+    INDEX_TYPES,
+    Descriptor,
+    Index,
+    Manifest,
+    is_artifact,
+    parse_manifest,
+)
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -66,33 +74,49 @@ class ManifestSource:
         ]
 
 
-def published_manifests(root: Descriptor, fetch: Fetch, where: str) -> dict[Platform, Descriptor]:
-    """Return the manifest of every Linux platform below *root*, in the order of the index; attestations are left out.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """The manifests of the Linux platforms that an image is published for."""
+
+    manifests: Mapping[Platform, Descriptor]
+    """In the order of the index."""
+    broken: tuple[ImageError, ...] = ()
+    """Why other entries of the index, which may be images too, cannot be read."""
+
+
+def published_manifests(roots: Sequence[Descriptor], fetch: Fetch, where: str) -> Published:
+    """Return the manifest of every Linux platform below *roots*; attestations and artifacts are left out.
+
+    An entry that cannot be read hides no other.
 
     Args:
-        root: an index or a manifest.
-        fetch: how its documents are had.
-        where: what messages call it.
+        roots: indexes and manifests.
+        fetch: how their documents are had.
+        where: what messages call them.
 
     Raises:
-        MalformedImage: a document breaks its specification; the message begins with *where*.
+        MalformedImage: there is no image among them; the message begins with *where*.
+        ImageError: a document cannot be fetched.
     """
+    search = _Search(fetch)
     found: dict[Platform, Descriptor] = {}
-    for manifest in _manifests(root, fetch, where, _MAX_DEPTH):
+    for manifest in search.below(roots, [where] * len(roots), _MAX_DEPTH):
         if manifest.platform is not None and manifest.platform.os == "linux":
             # Engines take the first of two entries for one platform.
             found.setdefault(manifest.platform, manifest)
-    return found
+    if not found and (reasons := [*search.broken, *search.others]):
+        raise reasons[0]
+    return Published(manifests=found, broken=tuple(search.broken))
 
 
 def manifest_source(
     reference: Reference,
     platform: Platform,
-    manifests: dict[Platform, Descriptor],
+    published: Published,
     fetch: Fetch,
     open_blob: OpenBlob,
 ) -> ManifestSource:
-    """Return the image *reference* for *platform*, chosen among the *manifests* that are published.
+    """Return the image *reference* for *platform*, chosen among those that are *published*.
 
     A variant is never taken for another one: what runs on an ``arm/v7`` may not be what users of ``arm/v6`` get.
 
@@ -100,9 +124,9 @@ def manifest_source(
         PlatformNotFound: it is not published for *platform*.
         MalformedImage: the manifest breaks its specification.
     """
-    chosen = manifests.get(platform)
+    chosen = published.manifests.get(platform)
     if chosen is None:
-        raise PlatformNotFound(not_published(reference, platform, tuple(manifests)))
+        raise PlatformNotFound(not_published(reference, platform, published.manifests, published.broken))
     where = f"{reference} {platform}"
     manifest = _image_manifest(chosen, fetch, where)
     return ManifestSource(
@@ -115,17 +139,54 @@ def manifest_source(
     )
 
 
-def _manifests(root: Descriptor, fetch: Fetch, where: str, depth: int) -> list[Descriptor]:
-    if root.platform is not None and root.media_type not in INDEX_TYPES:
-        return [root]  # the index says all there is to know
-    if not depth:
-        raise MalformedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
-    document = parse_manifest(fetch(root), where)
-    if isinstance(document, Manifest):
-        config = parse_json(fetch(document.config), f"{where}, configuration")
-        return [replace(root, platform=config_platform(config, where))]
-    below = [child for child in document.manifests if not child.attestation]
-    return [found for child in below for found in _manifests(child, fetch, f"{where}@{child.digest}", depth - 1)]
+class _OtherError(MalformedImage):
+    """A manifest describes something else than an image."""
+
+
+class _Search:
+    """A walk through indexes, on which documents that are no image are passed over."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self.broken: list[ImageError] = []
+        """Why documents cannot be read."""
+        self.others: list[ImageError] = []
+        """Which documents are something else than an image."""
+
+    def below(self, entries: Sequence[Descriptor], names: Sequence[str], depth: int) -> list[Descriptor]:
+        """Return the manifests of *entries*, and of the indexes among them, which messages call *names*."""
+        found: list[Descriptor] = []
+        for entry, where in zip(entries, names, strict=True):
+            try:
+                found += self._manifests(entry, where, depth)
+            except _OtherError as error:
+                self.others.append(error)
+            except (MalformedImage, DigestMismatch, ImageNotFound) as error:
+                self.broken.append(error)
+        return found
+
+    def _manifests(self, entry: Descriptor, where: str, depth: int) -> list[Descriptor]:
+        if entry.platform is not None and entry.media_type not in INDEX_TYPES:
+            return [entry]  # the index says all there is to know
+        if not depth:
+            raise MalformedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
+        document = parse_manifest(self._fetch(entry), where)
+        if isinstance(document, Manifest):
+            return [replace(entry, platform=self._platform(document, where))]
+        self.broken += document.broken
+        children = [child for child in document.manifests if child.may_be_image]
+        return self.below(children, [f"{where}@{child.digest}" for child in children], depth - 1)
+
+    def _platform(self, manifest: Manifest, where: str) -> Platform:
+        if is_artifact(manifest.artifact_type):
+            raise _OtherError(f"{where}: no container image (an artifact of type {manifest.artifact_type!r})")
+        try:
+            return config_platform(parse_json(self._fetch(manifest.config), f"{where}, configuration"), where)
+        except MalformedImage as error:
+            if manifest.config.media_type in CONFIG_TYPES:
+                raise
+            # What another media type calls a configuration may have any form.
+            raise _OtherError(str(error)) from error
 
 
 def _image_manifest(chosen: Descriptor, fetch: Fetch, where: str) -> Manifest:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from pytest_alpine.errors import ImageError
     from pytest_alpine.image.access import Access
     from pytest_alpine.image.blobs.layer import Layer
     from pytest_alpine.platforms import Platform
@@ -63,6 +64,10 @@ class Transport(Protocol):
         ...
 
 
-def not_published(reference: Reference | str, platform: Platform, published: Sequence[Platform]) -> str:
-    """Return the message of PlatformNotFound."""
-    return f"{reference} is not published for {platform} (published: {', '.join(map(str, published)) or 'none'})"
+def not_published(
+    reference: Reference | str, platform: Platform, published: Iterable[Platform], broken: Sequence[ImageError] = ()
+) -> str:
+    """Return the message of PlatformNotFound; *broken* tells why other entries of the index cannot be read."""
+    there = ", ".join(map(str, published)) or "none"
+    more = f"; not readable: {broken[0]}" if broken else ""
+    return f"{reference} is not published for {platform} (published: {there}{more})"

@@ -50,6 +50,7 @@ __all__ = [
     "Members",
     "Node",
     "Symlink",
+    "artifact",
     "attestation",
     "blobs_of",
     "compress",
@@ -190,6 +191,22 @@ def attestation(subject: BuiltImage) -> tuple[dict[str, Any], list[Blob]]:
     }
     entry = manifest.descriptor(platform={"architecture": "unknown", "os": "unknown"}, annotations=annotations)
     return entry, [statement, config, manifest]
+
+
+def artifact(
+    artifact_type: str = "", config_type: str = "application/vnd.oci.empty.v1+json", config: bytes = b"{}"
+) -> tuple[Blob, list[Blob]]:
+    """Return the manifest of something that is no image (an SBOM, a signature, a chart), and the blobs it needs."""
+    content = Blob(data=b"content", media_type="text/plain")
+    configuration = Blob(data=config, media_type=config_type)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST_TYPES["oci"],
+        **({"artifactType": artifact_type} if artifact_type else {}),
+        "config": configuration.descriptor(),
+        "layers": [content.descriptor()],
+    }
+    return Blob(data=_json(document), media_type=_MANIFEST_TYPES["oci"]), [content, configuration]
 
 
 def index(images: Sequence[BuiltImage], *, style: Style = "oci", more: Sequence[Mapping[str, Any]] = ()) -> Blob:

@@ -62,6 +62,8 @@ class RegistryServer:
     """Digests by repository and tag."""
     moves: dict[tuple[str, str], str] = field(default_factory=dict)
     """Digests that tags lead to from their second request on."""
+    digest_headers: dict[str, str] = field(default_factory=dict)
+    """Docker-Content-Digest by the end of a path, where it is not the digest of the content."""
     faults: list[Fault] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     """Method and path of every request."""
@@ -226,6 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _blob(self, blob: Blob, fault: Fault | None) -> None:
         data, status = blob.data, 200
         headers = {"Content-Type": blob.media_type, "Docker-Content-Digest": blob.digest}
+        for end, digest in self.registry.digest_headers.items():
+            if self.path.endswith(end):
+                headers["Docker-Content-Digest"] = digest
         if fault is not None and fault.flip is not None:
             data = data[: fault.flip] + bytes([data[fault.flip] ^ 1]) + data[fault.flip + 1 :]
         if "Range" in self.headers and self.registry.ranges:

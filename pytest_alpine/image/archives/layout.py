@@ -6,11 +6,12 @@ Specs: image-layout.md and annotations.md of https://github.com/opencontainers/i
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import ImageNotFound, MalformedImage
 from pytest_alpine.image.archives.files import Folder, read_document
-from pytest_alpine.image.manifest_source import ManifestSource, manifest_source, published_manifests
+from pytest_alpine.image.manifest_source import ManifestSource, Published, manifest_source, published_manifests
 from pytest_alpine.image.spec.documents import DOCUMENT_LIMIT, check_digest, digest_of
 from pytest_alpine.image.spec.manifest import Index, parse_manifest
 
@@ -39,7 +40,7 @@ def layout_platforms(files: Files, reference: Reference) -> tuple[Platform, ...]
         ImageNotFound: no image has this tag; or there is no tag, and there are several images.
         MalformedImage: the layout breaks its specification.
     """
-    return tuple(_manifests(files, reference))
+    return tuple(_manifests(files, reference).manifests)
 
 
 def layout_source(files: Files, reference: Reference, platform: Platform) -> ManifestSource:
@@ -117,18 +118,15 @@ class _Blobs:
             raise MalformedImage(f"{self._files.where}: blob {blob.digest} has {size} bytes (expected {blob.size})")
 
 
-def _manifests(files: Files, reference: Reference) -> dict[Platform, Descriptor]:
+def _manifests(files: Files, reference: Reference) -> Published:
     blobs = _Blobs(files)
-    found: dict[Platform, Descriptor] = {}
-    for entry in _chosen(_entries(files, reference), reference):
-        for platform, manifest in published_manifests(entry, blobs.document, str(reference)).items():
-            found.setdefault(platform, manifest)
+    found = published_manifests(_chosen(_entries(files, reference), reference), blobs.document, str(reference))
     # An index may name more than was copied: `docker save` and `skopeo copy` take the platforms that are there.
-    there = {platform: manifest for platform, manifest in found.items() if blobs.exists(manifest)}
-    if found and not there:
-        digests = ", ".join(manifest.digest for manifest in found.values())
+    there = {platform: manifest for platform, manifest in found.manifests.items() if blobs.exists(manifest)}
+    if found.manifests and not there:
+        digests = ", ".join(manifest.digest for manifest in found.manifests.values())
         raise MalformedImage(f"{reference}: the index names {digests}, but none of these blobs is there")
-    return there
+    return replace(found, manifests=there)
 
 
 def _entries(files: Files, reference: Reference) -> Sequence[Descriptor]:
@@ -138,7 +136,7 @@ def _entries(files: Files, reference: Reference) -> Sequence[Descriptor]:
     index = parse_manifest(read_document(files, INDEX), f"{files.where}, {INDEX}")
     if not isinstance(index, Index):
         raise MalformedImage(f"{files.where}, {INDEX}: a manifest (expected an index)")
-    entries = [entry for entry in index.manifests if not entry.attestation]
+    entries = [entry for entry in index.manifests if entry.may_be_image]
     if not entries:
         raise MalformedImage(f"{files.where}, {INDEX}: names no image")
     return entries

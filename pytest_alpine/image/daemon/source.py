@@ -8,7 +8,7 @@ platforms. A saved image is kept in the local store, where the same digest finds
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage,
 from pytest_alpine.image.blobs.layer import Layer
 from pytest_alpine.image.daemon.inspect import EngineImage, SaveStream, inspect, other_platform
 from pytest_alpine.image.daemon.save import keep_saved, saved_layer
-from pytest_alpine.image.manifest_source import config_platform, manifest_source, published_manifests
+from pytest_alpine.image.manifest_source import Published, config_platform, manifest_source, published_manifests
 from pytest_alpine.image.spec.documents import parse_json
 from pytest_alpine.image.spec.manifest import Descriptor
 
@@ -73,7 +73,7 @@ def published(reference: Reference, access: Access, connect: Connect = connect) 
             _save(client, held, access)
     if held.classic:
         return (_config_platform(held, access.store),)
-    return tuple(_manifests(held, access.store))
+    return tuple(_manifests(held, access.store).manifests)
 
 
 def open_source(reference: Reference, platform: Platform, access: Access, connect: Connect = connect) -> ImageSource:
@@ -108,7 +108,7 @@ def _from_engine(client: DockerClient, held: EngineImage, platform: Platform, ac
         return _from_store(held, platform, access.store)  # another process may have copied it meanwhile
     except _NotSavedError:
         _save(client, held, access)
-    if not held.classic and platform not in (there := _manifests(held, access.store)):
+    if not held.classic and platform not in (there := _manifests(held, access.store).manifests):
         raise PlatformNotFound(other_platform(held, platform, tuple(there)))
     return _from_store(held, platform, access.store)
 
@@ -153,24 +153,25 @@ def _config_platform(held: EngineImage, store: Store) -> Platform:
 
 
 def _containerd_image(held: EngineImage, platform: Platform, store: Store) -> ImageSource:
-    manifests = _manifests(held, store)
-    if platform not in manifests:
-        raise _NotSavedError(other_platform(held, platform, tuple(manifests)))
+    published = _manifests(held, store)
+    if platform not in published.manifests:
+        raise _NotSavedError(other_platform(held, platform, tuple(published.manifests)))
     scratch = store.root / "incoming"
     return manifest_source(
         held.reference,
         platform,
-        manifests,
+        published,
         lambda blob: _document(held, blob.digest, store),
         lambda blob: _open_layer(held, blob.digest, scratch),
     )
 
 
-def _manifests(held: EngineImage, store: Store) -> dict[Platform, Descriptor]:
+def _manifests(held: EngineImage, store: Store) -> Published:
     """Return the manifests of the platforms that the engine gave; an index may name more than were ever pulled."""
     root = Descriptor(digest=held.id, size=len(_document(held, held.id, store)), annotations={})
-    listed = published_manifests(root, lambda blob: _document(held, blob.digest, store), str(held.reference))
-    return {platform: found for platform, found in listed.items() if store.document(found.digest) is not None}
+    listed = published_manifests([root], lambda blob: _document(held, blob.digest, store), str(held.reference))
+    there = {platform: found for platform, found in listed.manifests.items() if store.document(found.digest)}
+    return replace(listed, manifests=there)
 
 
 def _document(held: EngineImage, digest: str, store: Store) -> bytes:

@@ -76,6 +76,14 @@ class Repository:
         response = self._document("HEAD", f"manifests/{reference}", {"Accept": _ACCEPT})
         return response.headers.get("Docker-Content-Digest") if response.status == HTTPStatus.OK else None
 
+    def has(self, digest: str) -> bool:
+        """Whether the repository has a manifest or index with this *digest*.
+
+        Raises:
+            Unreachable: the registry does not answer.
+        """
+        return self._document("HEAD", f"manifests/{digest}", {"Accept": _ACCEPT}).status == HTTPStatus.OK
+
     def config(self, digest: str) -> Response:
         """Return the blob *digest*, which is a small document.
 

@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 
 INDEX_TYPES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 """Media types of documents that name several manifests."""
 MANIFEST_TYPES: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
-"""Media types of documents that describe one image."""
+"""Media types of documents that describe one image, or an artifact of OCI 1.1 in its form."""
+CONFIG_TYPES: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+"""Media types of an image's configuration."""
+
+UNKNOWN_SIZE: Final = -1
+"""The size of a document that is known by its digest alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +40,21 @@ class Descriptor:
 
     digest: str
     size: int
-    """Bytes."""
+    """Bytes, or ``UNKNOWN_SIZE``."""
     media_type: str = ""
+    artifact_type: str = ""
+    """What an artifact is, such as an SBOM, a signature or a chart."""
     platform: Platform | None = None
     """None where the index names none, as in most OCI layouts."""
     annotations: Mapping[str, str]
     attestation: bool = False
     """Whether it holds statements about another image (provenance, SBOM) and is no image itself."""
+
+    @property
+    def may_be_image(self) -> bool:
+        """Whether it may lead to an image; other entries of an index are passed over, as the specification asks."""
+        is_known = not self.media_type or self.media_type in INDEX_TYPES | MANIFEST_TYPES
+        return is_known and not self.attestation and not is_artifact(self.artifact_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +63,8 @@ class Manifest:
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
+    artifact_type: str = ""
+    """What it is where it is no image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +72,13 @@ class Index:
     """Several manifests, as a rule one a platform."""
 
     manifests: tuple[Descriptor, ...]
+    broken: tuple[MalformedImage, ...] = ()
+    """What is wrong with entries that cannot be read."""
+
+
+def is_artifact(artifact_type: str) -> bool:
+    """Whether *artifact_type* says that something is no image; images have none, or repeat their configuration's."""
+    return bool(artifact_type) and artifact_type not in CONFIG_TYPES
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest | Index:
@@ -69,10 +93,11 @@ def parse_manifest(data: bytes, where: str) -> Manifest | Index:
     if "manifests" in document and ("layers" in document or "config" in document):
         raise MalformedImage(f"{where}: a manifest and an index at once (expected 'layers' or 'manifests', not both)")
     if "manifests" in document and media_type not in MANIFEST_TYPES:
-        return Index(manifests=_descriptors(document, "manifests", where))
+        return _index(document, where)
     if "config" in document and media_type not in INDEX_TYPES:
         config = parse_descriptor(field(document, "config", dict, where), f"{where}, config")
-        return Manifest(config=config, layers=_descriptors(document, "layers", where))
+        artifact_type = field(document, "artifactType", str, where, "")
+        return Manifest(config=config, layers=_descriptors(document, "layers", where), artifact_type=artifact_type)
     if document.get("schemaVersion") == 1:
         raise MalformedImage(f"{where}: a manifest of Docker's schema 1, which no tool writes any more: push it anew")
     raise MalformedImage(f"{where}: neither an image manifest nor an index (mediaType {media_type!r})")
@@ -94,6 +119,7 @@ def parse_descriptor(document: dict[str, Any], where: str) -> Descriptor:
         digest=checked_digest(document.get("digest"), where),
         size=size,
         media_type=field(document, "mediaType", str, where, ""),
+        artifact_type=field(document, "artifactType", str, where, ""),
         platform=_platform(*names),
         annotations={str(name): str(value) for name, value in annotations.items()},
         # BuildKit gives attestations this platform so that no engine picks them.
@@ -105,11 +131,25 @@ def _platform(system: str, architecture: str, variant: str) -> Platform | None:
     return Platform(os=system or "linux", architecture=architecture, variant=variant) if architecture else None
 
 
+def _index(document: dict[str, Any], where: str) -> Index:
+    """Return the index in *document*; a broken entry hides no other, unless there is no other."""
+    found, broken = [], []
+    for number, item in enumerate(field(document, "manifests", list, where)):
+        try:
+            found.append(_descriptor(item, f"{where}, manifests[{number}]"))
+        except MalformedImage as error:
+            broken.append(error)
+    if broken and not found:
+        raise broken[0]
+    return Index(manifests=tuple(found), broken=tuple(broken))
+
+
 def _descriptors(document: dict[str, Any], name: str, where: str) -> tuple[Descriptor, ...]:
     items = field(document, name, list, where)
-    found = []
-    for number, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise MalformedImage(f"{where}, {name}[{number}]: {item!r:.80} (expected an object)")
-        found.append(parse_descriptor(item, f"{where}, {name}[{number}]"))
-    return tuple(found)
+    return tuple(_descriptor(item, f"{where}, {name}[{number}]") for number, item in enumerate(items))
+
+
+def _descriptor(item: object, where: str) -> Descriptor:
+    if not isinstance(item, dict):
+        raise MalformedImage(f"{where}: {item!r:.80} (expected an object)")
+    return parse_descriptor(item, where)

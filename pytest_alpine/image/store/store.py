@@ -268,4 +268,6 @@ def _check_stored(layer: Layer, stored: Hashing) -> None:
         pass
     if layer.size is not None and stored.size < layer.size:
         raise MalformedImage(f"{layer.where}: truncated: {stored.size} of {layer.size} bytes")
+    if layer.size is not None and stored.size > layer.size:
+        raise MalformedImage(f"{layer.where}: more than the {layer.size} bytes that its source names")
     check_digest(layer.where, "digest", layer.digest, stored.digest())

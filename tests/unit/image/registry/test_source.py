@@ -27,7 +27,7 @@ from pytest_alpine.image.registry import source as registry
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
-from tests.support.images import Blob, image, layer_tar
+from tests.support.images import Blob, artifact, image, index, layer_tar
 from tests.support.mirror import ROOT
 from tests.support.registry_server import Fault, RegistryServer, serving
 
@@ -211,6 +211,43 @@ def test_index_damaged_on_its_way(server: RegistryServer, access: Access) -> Non
     with pytest.raises(DigestMismatch, match=r"manifest: the digest is sha256:.*: the bytes were damaged or replaced"):
         pull(server, access)
     assert pull(server, again(access)) == [TAR]
+
+
+@pytest.mark.parametrize("path", ["manifests/1.0", AMD64.manifest.digest])
+def test_a_wrong_digest_header_alone(server: RegistryServer, access: Access, path: str) -> None:
+    server.digest_headers[path] = "sha256:" + "0" * 64
+    assert pull(server, access) == [TAR]
+    assert pull(server, again(access)) == [TAR]
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+@pytest.mark.parametrize("blob", [AMD64.manifest, AMD64.config, AMD64.layers[0]], ids=["manifest", "config", "layer"])
+def test_a_size_that_is_not_the_descriptors(
+    server: RegistryServer, access: Access, blob: Blob, difference: int
+) -> None:
+    def resized(document: Blob) -> Blob:
+        data = document.data.replace(
+            f'"size":{len(blob.data)}'.encode(), f'"size":{len(blob.data) + difference}'.encode()
+        )
+        return Blob(data=data, media_type=document.media_type)
+
+    manifest = resized(AMD64.manifest)
+    server.blobs[manifest.digest] = manifest
+    entry = manifest.descriptor(platform=AMD64.platform)
+    server.tag(
+        "acme/app", "1.0", resized(index([], more=[entry])) if blob is AMD64.manifest else index([], more=[entry])
+    )
+    with pytest.raises(MalformedImage, match=r"bytes \(its descriptor says|truncated: |more than the \d+ bytes"):
+        pull(server, access)
+
+
+def test_an_index_that_holds_a_signature_too(server: RegistryServer, access: Access) -> None:
+    manifest, blobs = artifact("application/vnd.dev.cosign.simplesigning.v1+json")
+    server.blobs |= {blob.digest: blob for blob in (manifest, *blobs)}
+    server.tag("acme/app", "1.0", index([AMD64], more=[manifest.descriptor()]))
+    assert pull(server, access) == [TAR]
+    with pytest.raises(PlatformNotFound, match=r"is not published for linux/s390x \(published: linux/amd64\)$"):
+        pull(server, access, platform=Platform.parse("s390x"))
 
 
 def test_layer_damaged_on_its_way(server: RegistryServer, access: Access) -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_alpine.errors import MalformedImage, PlatformNotFound
-from pytest_alpine.image.manifest_source import manifest_source, published_manifests
+from pytest_alpine.errors import ImageError, ImageNotFound, MalformedImage, PlatformNotFound
+from pytest_alpine.image.manifest_source import Published, manifest_source, published_manifests
 from pytest_alpine.image.spec.documents import digest_of
 from pytest_alpine.image.spec.manifest import Descriptor, Index, Manifest, parse_manifest
 from pytest_alpine.platforms import Platform
 from pytest_alpine.reference import Reference
-from tests.support.images import Blob, BuiltImage, attestation, blobs_of, image, index, layer_tar
+from tests.support.images import Blob, BuiltImage, artifact, attestation, blobs_of, image, index, layer_tar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def root(blob: Blob) -> Descriptor:
 
 def published(top: Blob, *images: BuiltImage, more: tuple[Blob, ...] = ()) -> list[str]:
     documents = Documents(top, *more, *(blob for built in images for blob in blobs_of(built)))
-    return [str(platform) for platform in published_manifests(root(top), documents.fetch, "app")]
+    return [str(platform) for platform in published_manifests([root(top)], documents.fetch, "app").manifests]
 
 
 @pytest.mark.parametrize("style", ["oci", "docker"])
@@ -61,6 +61,86 @@ def test_attestations_and_other_systems_are_no_platforms() -> None:
     windows = AMD64.manifest.descriptor(platform={"os": "windows", "architecture": "amd64"})
     by_annotation = {**entry, "platform": {"os": "linux", "architecture": "s390x"}}
     assert published(index([AMD64], more=[entry, windows, by_annotation])) == ["linux/amd64"]
+
+
+SBOM = "application/spdx+json"
+CHART = ("", "application/vnd.cncf.helm.config.v1+json")
+FOREIGN = {
+    "sbom": (artifact(SBOM), {}),
+    "sbom-as-the-index-says": (artifact(), {"artifactType": SBOM}),
+    "sbom-for-a-platform": (artifact(SBOM), {"artifactType": SBOM, "platform": AMD64.platform}),
+    "chart": (artifact(*CHART, b'{"name": "app", "version": "1"}'), {}),
+    "configuration-that-is-no-json": (artifact(*CHART, b"\x00"), {}),
+    "configuration-of-an-image": (artifact("", "application/vnd.oci.image.config.v1+json"), {}),
+    "manifest-that-is-no-json": ((Blob(data=b"\x00", media_type=AMD64.manifest.media_type), []), {}),
+    "unknown-media-type": ((Blob(data=b"\x00", media_type="text/plain"), []), {}),
+    "index-of-artifacts": (
+        (index([], more=[artifact(SBOM)[0].descriptor()]), [artifact(SBOM)[0], *artifact(SBOM)[1]]),
+        {},
+    ),
+    "another-index-that-is-broken": ((Blob(data=b"{", media_type=index([]).media_type), []), {}),
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_what_is_no_image_hides_none(foreign: tuple[tuple[Blob, list[Blob]], dict[str, object]], place: int) -> None:
+    (manifest, blobs), more = foreign
+    entries = [built.manifest.descriptor(platform=built.platform) for built in (AMD64, ARM64)]
+    entries.insert(place, manifest.descriptor(**more))
+    top = index([], more=entries)
+    assert published(top, more=(manifest, *blobs)) == ["linux/amd64", "linux/arm64"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [7, {}, {**AMD64.manifest.descriptor(), "digest": "md5:00"}, {**AMD64.manifest.descriptor(), "platform": "linux"}],
+    ids=["number", "empty", "digest", "platform"],
+)
+def test_a_broken_entry_hides_no_other(entry: Mapping[str, object]) -> None:
+    assert published(index([ARM64], more=[entry])) == ["linux/arm64"]
+
+
+def test_an_entry_whose_manifest_is_gone_hides_no_other() -> None:
+    top = index([ARM64], more=[AMD64.manifest.descriptor()])
+    documents = Documents(top)
+
+    def fetch(descriptor: Descriptor) -> bytes:
+        if descriptor.digest == AMD64.manifest.digest:
+            raise ImageNotFound("app: no manifest")
+        return documents.fetch(descriptor)
+
+    found = published_manifests([root(top)], fetch, "app")
+    assert list(found.manifests) == [Platform.parse("arm64")]
+    with pytest.raises(PlatformNotFound) as caught:
+        manifest_source(REFERENCE, Platform.parse("amd64"), found, fetch, unopened)
+    assert str(caught.value) == (
+        "example.org/app:1 is not published for linux/amd64 (published: linux/arm64; not readable: app: no manifest)"
+    )
+
+
+def test_a_server_that_fails_is_no_broken_entry() -> None:
+    top = index([ARM64], more=[AMD64.manifest.descriptor()])
+
+    def fetch(descriptor: Descriptor) -> bytes:
+        if descriptor.digest == AMD64.manifest.digest:
+            raise ImageError("the server answers 503")
+        return top.data
+
+    with pytest.raises(ImageError, match="503"):
+        published_manifests([root(top)], fetch, "app")
+
+
+def test_an_artifact_that_is_asked_for() -> None:
+    manifest, blobs = artifact(SBOM)
+    with pytest.raises(MalformedImage) as caught:
+        published(manifest, more=tuple(blobs))
+    assert str(caught.value) == f"app: no container image (an artifact of type {SBOM!r})"
+
+
+def test_an_image_may_repeat_the_type_of_its_configuration() -> None:
+    entry = ARMV7.manifest.descriptor(artifactType=ARMV7.config.media_type)
+    assert published(index([], more=[entry]), ARMV7) == ["linux/arm/v7"]
 
 
 def test_nested_indexes_are_followed() -> None:
@@ -89,13 +169,13 @@ def test_index_entry_without_platform_is_of_its_configurations_platform() -> Non
 def test_first_of_two_entries_for_one_platform_counts() -> None:
     other = image(TAR, layer_tar({"x": "y"}))
     documents = Documents(top := index([AMD64, other]))
-    found = published_manifests(root(top), documents.fetch, "app")
-    assert found[Platform.parse("amd64")].digest == AMD64.manifest.digest
+    found = published_manifests([root(top)], documents.fetch, "app")
+    assert found.manifests[Platform.parse("amd64")].digest == AMD64.manifest.digest
 
 
 def test_image_of_one_platform() -> None:
     documents = Documents(*blobs_of(ARM64))
-    manifests = {Platform.parse("arm64"): root(ARM64.manifest)}
+    manifests = Published(manifests={Platform.parse("arm64"): root(ARM64.manifest)})
     source = manifest_source(REFERENCE, Platform.parse("linux/arm64/v8"), manifests, documents.fetch, unopened)
     (layer,) = source.layers()
     assert (source.digest, source.raw_config()) == (ARM64.manifest.digest, ARM64.config.data)
@@ -124,7 +204,7 @@ def unopened(descriptor: Descriptor) -> NoReturn:
 )
 def test_platform_that_is_not_published(wanted: str, there: list[BuiltImage], shown: str) -> None:
     documents = Documents(top := index(there))
-    manifests = published_manifests(root(top), documents.fetch, "app")
+    manifests = published_manifests([root(top)], documents.fetch, "app")
     with pytest.raises(PlatformNotFound) as caught:
         manifest_source(REFERENCE, Platform.parse(wanted), manifests, documents.fetch, unopened)
     assert str(caught.value) == f"example.org/app:1 is not published for {wanted} (published: {shown})"
@@ -191,7 +271,7 @@ def built_with(config: Mapping[str, object]) -> tuple[Documents, Descriptor]:
 )
 def test_configuration_that_does_not_fit(config: Mapping[str, object], message: str) -> None:
     documents, manifest = built_with(config)
-    manifests = {Platform.parse("amd64"): manifest}
+    manifests = Published(manifests={Platform.parse("amd64"): manifest})
     with pytest.raises(MalformedImage) as caught:
         manifest_source(REFERENCE, Platform.parse("amd64"), manifests, documents.fetch, unopened).layers()
     assert message in str(caught.value)
@@ -201,7 +281,7 @@ def test_configuration_that_does_not_fit(config: Mapping[str, object], message: 
 def test_single_manifest_of_something_else() -> None:
     documents, manifest = built_with({"chart": "helm"})
     with pytest.raises(MalformedImage, match=r"no container image \(its configuration names no architecture\)"):
-        published_manifests(manifest, documents.fetch, "app")
+        published_manifests([manifest], documents.fetch, "app")
 
 
 def test_digests_of_both_algorithms() -> None:
