@@ -1,6 +1,7 @@
 """The command ``pytest-alpine``: the facts and checks of images in a shell, with nothing running.
 
-It ends with 0; with 1 where a check finds something or two images differ; with 2 where that cannot be told.
+Its exit code is 0; 1 where a check finds something or two images differ; 2 where that cannot be told. What can be told
+is printed all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine import __version__
 from pytest_alpine.checks.today import parse_day
-from pytest_alpine.errors import AlpineError
+from pytest_alpine.errors import AlpineError, DatabaseError
 from pytest_alpine.image.access import PULLS, Access
 from pytest_alpine.matrix.declaration import split_list
 from pytest_alpine.platforms import Platform
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
-    from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.every import Outcome
     from pytest_alpine.image.image import Image
 
 _OK: Final = 0
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", "check C library, platform, programs and hygiene", _check, "image")
     check.add_argument("--rules", metavar="RULES", default="base", help="base (default), application, or rules by name")
     check.add_argument(
-        "--except", dest="except_", metavar="RULE[:GLOB]", action="append", help="what is meant to be so"
+        "--except", dest="except_", metavar="RULE[:GLOB]", action="append", help="a rule, or subjects of it, to allow"
     )
     check.add_argument(
         "--foreign",
@@ -106,34 +107,46 @@ def _facts(options: argparse.Namespace, access: Access) -> int:
 
 
 def _check(options: argparse.Namespace, access: Access) -> int:
-    from pytest_alpine.checks.patched.assertion import missing_fixes, security_data
+    from pytest_alpine.checks.every import check_image
 
     code = _OK
+    rules = split_list([options.rules])
     for image in _images(options, access):
-        data = security_data(image, options.secdb) if options.secdb else None
-        findings = [*_find(options, image), *(missing_fixes(image, data) if data else ())]
-        print(f"{image}: {f'{len(findings)} found' if findings else 'ok'}")
-        for finding in findings:
+        outcome = check_image(
+            image,
+            rules=rules[0] if len(rules) == 1 else rules,
+            except_=_globs(options.except_),
+            foreign=_globs(options.foreign),
+            secdb=options.secdb or None,
+            today=options.today,
+        )
+        print(f"{image}: {_summary(outcome)}")
+        for finding in outcome.findings:
             print(f"  {finding.check}: {finding}")
-            code = _FOUND
-        if data and data.remark:
-            print(f"  {data.remark}")
+        for reason, names in outcome.reasons.items():
+            print(f"  cannot tell {', '.join(names)}: {reason}")
+        for remark in outcome.remarks:
+            print(f"  {remark}")
+        code = _FOUND if _FOUND in {code, _code(outcome)} else max(code, _code(outcome))
     return code
 
 
-def _find(options: argparse.Namespace, image: Image) -> Iterator[Finding]:
-    from pytest_alpine.checks.clean.assertion import find_clean
-    from pytest_alpine.checks.musl import find_musl
-    from pytest_alpine.checks.platform import find_platform
-    from pytest_alpine.checks.runnable.assertion import find_runnable
+def _summary(outcome: Outcome) -> str:
+    """Return how the lines on *outcome* are announced.
 
-    foreign = _globs(options.foreign)
-    yield from find_musl(image, foreign)
-    yield from find_platform(image, foreign)
-    yield from find_runnable(image, foreign)
-    rules = split_list([options.rules])
-    chosen, excepted = rules[0] if len(rules) == 1 else rules, _globs(options.except_)
-    yield from find_clean(image, chosen, excepted, today=options.today)
+    >>> from pytest_alpine.checks.every import Outcome
+    >>> _summary(Outcome(findings=(), problems={"clean:owners": "no apk database"}, remarks=()))
+    'none found, 1 check cannot tell'
+    """
+    unknown = len(outcome.problems)
+    if not outcome.findings and not unknown:
+        return "ok"
+    untold = f", {unknown} check{'s' * (unknown != 1)} cannot tell" if unknown else ""
+    return f"{len(outcome.findings) or 'none'} found{untold}"
+
+
+def _code(outcome: Outcome) -> int:
+    return _FOUND if outcome.findings else _ERROR if outcome.problems else _OK
 
 
 def _globs(values: Sequence[str] | None) -> tuple[str, ...]:
@@ -143,10 +156,19 @@ def _globs(values: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _sizes(options: argparse.Namespace, access: Access) -> int:
-    from pytest_alpine.report.facts import size_lines
+    from pytest_alpine.report.facts import package_lines, size_lines
 
-    print("\n\n".join("\n".join(size_lines(image)) for image in _images(options, access)))
-    return _OK
+    code, blocks = _OK, []
+    for image in _images(options, access):
+        lines = list(size_lines(image))
+        try:
+            lines += package_lines(image)
+        except DatabaseError as error:
+            lines.append(f"  packages    cannot tell: {error}")
+            code = _ERROR
+        blocks.append("\n".join(lines))
+    print("\n\n".join(blocks))
+    return code
 
 
 def _compare(options: argparse.Namespace, access: Access) -> int:

@@ -16,17 +16,20 @@ from pytest_alpine.checks.subjects import as_globs, is_for, machine_name, matche
 from pytest_alpine.elf.arm_attributes import ArmAttributes, read_arm_attributes
 from pytest_alpine.elf.reader import EM_ARM
 from pytest_alpine.errors import MalformedImage
+from pytest_alpine.platforms import BY_APK_ARCH
 from pytest_alpine.rootfs.base import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pytest_alpine.apk.package import Package
+    from pytest_alpine.elf.reader import ElfFile
     from pytest_alpine.engine.container import Container
     from pytest_alpine.facts.binaries import Binary
     from pytest_alpine.image.image import Image
+    from pytest_alpine.platforms import Platform
 
-_SONAME: Final = re.compile(r"libc\.musl-([a-z0-9_]+)\.so\.1")
+_LIBC: Final = re.compile(r"libc\.musl-([a-z0-9_]+)\.so\.1")
 _SHOWN: Final = 5
 
 
@@ -115,11 +118,20 @@ def _oddity(snapshot: Snapshot, binary: Binary) -> str:
         return f"a broken ELF file: {binary.problem}"
     if not is_for(elf, snapshot.platform):
         return machine_name(elf)
+    return _other_libc(elf, snapshot.platform) or (_arm_oddity(snapshot, binary) if elf.machine == EM_ARM else "")
+
+
+def _other_libc(elf: ElfFile, platform: Platform) -> str:
+    """Return which other platform's C library *elf* names, where two platforms share a machine as arm v6 and v7 do.
+
+    musl takes whatever is called ``libc.*`` as itself, so that no other name says anything.
+    """
     for name in (*elf.needed, elf.soname or ""):
-        found = _SONAME.fullmatch(name)
-        if found is not None and found[1] != snapshot.platform.apk_arch:
-            return f"the C library of {found[1]}, {name}"
-    return _arm_oddity(snapshot, binary) if elf.machine == EM_ARM else ""
+        found = _LIBC.fullmatch(name)
+        other = BY_APK_ARCH.get(found[1]) if found else None
+        if other is not None and other != platform and is_for(elf, other):
+            return f"the C library of {other.apk_arch}, {name}"
+    return ""
 
 
 def _arm_oddity(snapshot: Snapshot, binary: Binary) -> str:

@@ -91,15 +91,23 @@ def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def size_lines(image: Image) -> Iterator[str]:
-    """Yield how large *image* is, and the bytes that each of its packages takes, the largest first.
+    """Yield how large *image* is.
 
     Raises:
         ImageError: the image cannot be fetched, or breaks its specification.
-        DatabaseError: it has no package database, or a broken one.
     """
     yield str(image)
     size = image.size
     for name, measure in (("compressed", size.compressed), ("unpacked", size.unpacked), ("rootfs", size.rootfs)):
         yield f"  {name:<10}  {'-' if measure is None else format_size(measure):>9}"
+
+
+def package_lines(image: Image) -> Iterator[str]:
+    """Yield the bytes that each package of *image* takes, the largest first.
+
+    Raises:
+        ImageError: the image cannot be fetched, or breaks its specification.
+        DatabaseError: it has no package database, or a broken one.
+    """
     for name, share in sizes_by_package(image).items():
         yield f"    {format_size(share):>9}  {name}"

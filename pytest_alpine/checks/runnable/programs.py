@@ -129,13 +129,18 @@ class _Linking:
         }
 
     def _rules(self, interpreter: str) -> Rules:
-        """Return whose rules the loader at *interpreter* follows."""
+        """Return whose rules the loader that a program asks for by the path *interpreter* follows."""
         found = self._view.snapshot.entry(interpreter)
         if found is None:
             return "none"
-        known = next((loader for loader in self._view.snapshot.facts.libc.loaders if loader.real == found.path), None)
-        # A loader in an unusual place goes by its name.
-        return known.kind if known is not None else "musl" if "/ld-musl-" in interpreter else "glibc"
+        kinds = [loader.kind for loader in self._view.snapshot.facts.libc.loaders if loader.real == found.path]
+        is_musl_name = "/ld-musl-" in interpreter
+        if not kinds:  # a loader in an unusual place goes by its name
+            return "musl" if is_musl_name else "glibc"
+        if "musl" not in kinds:
+            return kinds[0]
+        # libc6-compat links the path of glibc's loader to musl's: a program that asks for that path is one of glibc.
+        return "musl" if is_musl_name else "gcompat"
 
     def _interpreter(self, binary: Binary, elf: ElfFile, interpreter: str) -> Iterator[Finding]:
         view = self._view

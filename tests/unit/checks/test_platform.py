@@ -12,7 +12,7 @@ from pytest_alpine.platforms import PLATFORMS
 from tests.support.elf import Arm, Elf, elf_for
 from tests.support.images import File
 from tests.support.mirror import MIRROR
-from tests.unit.checks.conftest import Build, alpine, message_lines, program
+from tests.unit.checks.conftest import Build, alpine, arm, message_lines, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,15 @@ def test_an_alpine_of_every_platform_is_for_it(build: Build, platform: Platform)
 )
 def test_what_the_configuration_says(build: Build, platform: str, said: str, problem: str) -> None:
     assert list(map(str, find_platform(build(platform=platform, said=said)))) == [problem] * bool(problem)
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64", "linux/arm/v6", "linux/arm/v7"])
+@pytest.mark.parametrize("name", ["libc.so", "libc.so.6", "libc.musl-x86.so.1", "libc.musl-mips64.so.1", "libc.m"])
+def test_names_that_musl_takes_as_itself(build: Build, platform: str, name: str) -> None:
+    attributes = arm(platform) if "/arm/" in platform else {}
+    needs = program(platform, needed=(name,), **attributes)
+    is_one = program(platform, interpreter=None, flags_1=0, soname=name, **attributes)
+    assert_platform(build({"srv/app": needs, "srv/libc": is_one}, platform=platform))
 
 
 def database(arch: str) -> str:

@@ -227,6 +227,27 @@ def test_programs_that_start(build: Build, changes: Mapping[str, Node], config: 
     assert_runnable(build(changes, config=config))
 
 
+COMPAT = {
+    "as-its-package-has-it": ({"lib/ld-linux-x86-64.so.2": Symlink("libc.musl-x86_64.so.1")}, GLIBC),
+    "by-hand": ({"lib64/ld-linux-x86-64.so.2": Symlink("/lib/libc.musl-x86_64.so.1")}, f"/lib64{GLIBC[4:]}"),
+    "lib64-is-lib": ({"lib64": Symlink("lib"), GLIBC[1:]: Symlink("libc.musl-x86_64.so.1")}, f"/lib64{GLIBC[4:]}"),
+    "elsewhere": ({"opt/ld-linux-x86-64.so.2": Symlink(LOADER)}, "/opt/ld-linux-x86-64.so.2"),
+}
+
+
+@pytest.mark.parametrize(("links", "asked"), COMPAT.values(), ids=COMPAT)
+def test_the_path_of_the_loader_decides_what_musl_is_asked_to_run(
+    build: Build, links: Mapping[str, Node], asked: str
+) -> None:
+    needs: dict[str, Any] = {"needed": ("libc.so.6",), "versions": VERSIONS}
+    assert_runnable(build({**links, "srv/app": program(interpreter=asked, **needs)}))
+    (finding,) = find_runnable(build({**links, "srv/app": program(interpreter=LOADER, **needs)}))
+    assert str(finding) == (
+        f"/srv/app (no package): expected a file built for musl, found one built for glibc, "
+        f"which needs GLIBC_2.34 {GLIBC_HINT}"
+    )
+
+
 def test_libraries_that_a_package_keeps_to_itself(build: Build) -> None:
     database = (
         "P:jre-headless\nV:21-r0\no:openjdk21\nF:usr/lib/jvm/lib\nR:libjava.so\nF:usr/lib/jvm/lib/server\nR:libjvm.so\n\n"
