@@ -5,6 +5,7 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/layer.md
 
 from __future__ import annotations
 
+import posixpath
 import tarfile
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pytest_alpine.rootfs.base import Entry, SeekableRootFS, absolute
 from pytest_alpine.rootfs.file_part import open_part, read_part
 from pytest_alpine.rootfs.lookup import LookupRootFS
 from pytest_alpine.rootfs.tar import entry_of, members
-from pytest_alpine.rootfs.tree import Tree
+from pytest_alpine.rootfs.tree import LayerTree, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,21 +57,24 @@ def read_changeset(path: Path, where: str) -> Changeset:
     """Return what the uncompressed layer tar at *path* changes; no file contents are read.
 
     Raises:
-        MalformedImage: not a tar, truncated, a name outside the tree, or a member that no layer may hold;
-            the message begins with *where*.
+        MalformedImage: not a tar, truncated, a whiteout of no name, or a member that no layer may hold; the
+            message begins with *where*.
     """
+    if not path.stat().st_size:  # what engines make of an import of nothing
+        return Changeset(added=())
     added: list[Entry | HardLink] = []
     removed, opaque = set(), set()
     with path.open("rb") as stream:
         for member in members(stream, where):
-            name = _inside(member.name, where, "name")
+            name = _place(member.name)
             directory, _, base = name.rpartition("/")
             if not base.startswith(_WHITEOUT):
                 added.append(_entry(member, name, where))
             elif base == _OPAQUE:
-                opaque.add(directory or "/")
-            # Other names that begin with .wh..wh. are bookkeeping of AUFS, not files.
-            elif not base.startswith(_WHITEOUT * 2):
+                # The root directories of layers are merged whatever they say: overlayfs knows no opaque root.
+                opaque.update({directory} - {""})
+            # Other names that begin with .wh..wh. are bookkeeping of AUFS at the root, and no files.
+            elif directory or not base.startswith(_WHITEOUT * 2):
                 removed.add(f"{directory}/{_hidden_name(base, where)}")
     return Changeset(added=tuple(added), removed=frozenset(removed), opaque=frozenset(opaque))
 
@@ -83,17 +87,23 @@ def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[
     Raises:
         MalformedImage: a hard link to nothing, or an entry below something that is no directory.
     """
-    tree = Tree(names)
+    tree = Tree()
     for number, changeset in enumerate(changesets):
-        # Whiteouts bind lower layers only, wherever they stand in the tar (layer.md, "Whiteouts").
-        if changeset.removed or changeset.opaque:
-            made = [item.path for item in changeset.added if isinstance(item, Entry) and item.kind == "directory"]
-            tree.hide(changeset.removed, changeset.opaque, made)
+        # Whiteouts bind lower layers only, wherever they stand in the tar (layer.md, "Whiteouts"). A directory that
+        # the layer brings itself is merged with the lower one all the same: overlayfs needs it to be opaque.
+        made = {item.path for item in changeset.added if isinstance(item, Entry) and item.kind == "directory"}
+        for path in changeset.removed - made:
+            tree.remove(path)
+        for path in changeset.opaque:
+            tree.empty(path)
+        layer = LayerTree(tree, number, names[number] if names else f"layer {number}")
         for item in changeset.added:
             if isinstance(item, Entry):
-                tree.add(item, number)
+                layer.add(item)
             else:
-                tree.link(item.path, item.target, number)
+                layer.link(item.path, item.target)
+        layer.hide(changeset.removed, changeset.opaque)
+        tree.lay(layer)
     return tree.entries
 
 
@@ -144,12 +154,9 @@ def rootfs_size(entries: Iterable[Entry]) -> int:
     return sum({(entry.layer, entry.offset): entry.size for entry in entries if entry.kind == "file"}.values())
 
 
-def _inside(name: str, where: str, what: str) -> str:
-    if name.startswith("/"):
-        raise MalformedImage(f"{where}: absolute {what} {name!r} (expected one relative to the image's root)")
-    if ".." in name.split("/"):
-        raise MalformedImage(f"{where}: {what} {name!r} leads out of the image")
-    return absolute(name)
+def _place(name: str) -> str:
+    """Return where engines put a member with this *name*: a first slash and ``..`` at the root mean nothing."""
+    return absolute(posixpath.normpath(f"/{name}") if ".." in name else name)
 
 
 def _hidden_name(base: str, where: str) -> str:
@@ -161,7 +168,7 @@ def _hidden_name(base: str, where: str) -> str:
 
 def _entry(member: tarfile.TarInfo, name: str, where: str) -> Entry | HardLink:
     if member.type == tarfile.LNKTYPE:
-        return HardLink(path=name, target=_inside(member.linkname.removeprefix("/"), where, "hard link target"))
+        return HardLink(path=name, target=_place(member.linkname))
     entry = entry_of(member, name)
     if entry is None:
         what = "sparse file" if member.issparse() else f"member of unknown type {member.type!r}:"

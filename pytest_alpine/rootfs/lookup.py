@@ -16,8 +16,8 @@ from pytest_alpine.rootfs.base import Entry, absolute, parts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As many as Linux follows in one look-up (ELOOP).
-_MAX_LINKS: Final = 40
+MAX_LINKS: Final = 40
+"""As many links as Linux follows in one look-up (ELOOP)."""
 
 Lookup = Callable[[str], Entry | None]
 """Returns what stands at exactly the path that it is given, or None. No directory of that path is a link."""
@@ -48,7 +48,7 @@ def follow(lookup: Lookup, path: str, *, last: bool = True) -> Entry | None:
             return None
         if found.kind == "symlink" and (pending or last):
             links += 1
-            if links > _MAX_LINKS:
+            if links > MAX_LINKS:
                 raise FileNotInImage(f"{absolute(path)}: too many levels of symbolic links")
             if found.target.startswith("/"):
                 here = "/"

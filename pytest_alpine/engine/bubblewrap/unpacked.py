@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import Entry
 
 # Raised with every change of what is unpacked how.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NODES: Final = {
     "character device": modes.S_IFCHR,
     "block device": modes.S_IFBLK,

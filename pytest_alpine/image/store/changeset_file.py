@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Raised with every change of what is kept; a file of another format is read anew from its layer.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 def dump_changeset(changeset: Changeset, tar_size: int) -> bytes:

@@ -12,14 +12,15 @@ from hypothesis import given, settings, strategies as st
 from pytest_alpine.errors import AlpineError, FileNotInImage, ImageError, MalformedImage
 from pytest_alpine.rootfs.base import Entry
 from pytest_alpine.rootfs.layers import Changeset, HardLink as LinkItem, flatten, read_changeset, rootfs_size
+from tests.support.layer_stacks import REFUSED, STACKS, Stack, tars_of
 from tests.support.rootfs import rootfs_of
-from tests.support.tars import OPAQUE, Device, Directory, Fifo, File, HardLink, Node, Symlink, layer_tar, whiteout
+from tests.support.tars import OPAQUE, Device, Directory, File, HardLink, Node, Symlink, layer_tar, whiteout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Layers = list["Mapping[str, Node]"]
+    from tests.support.layer_stacks import Layer
 
 
 def contents(folder: Path, *layers: Mapping[str, Node] | bytes) -> dict[str, str]:
@@ -34,70 +35,9 @@ def contents(folder: Path, *layers: Mapping[str, Node] | bytes) -> dict[str, str
     return shown
 
 
-STACKS: list[tuple[str, Layers, dict[str, str]]] = [
-    ("one-layer", [{"a": "1", "d/": Directory(), "d/b": "2"}], {"/a": "1", "/d": "<directory>", "/d/b": "2"}),
-    ("dot-slash", [{"./": Directory(), "./a": "1"}, {"a": "2", "./b": "3"}], {"/a": "2", "/b": "3"}),
-    ("implied-folders", [{"x/y/z": "1"}], {"/x": "<directory>", "/x/y": "<directory>", "/x/y/z": "1"}),
-    ("doubled-slashes", [{"x//y/./z": "1"}], {"/x": "<directory>", "/x/y": "<directory>", "/x/y/z": "1"}),
-    ("upper-wins", [{"a": "1"}, {"a": "2"}, {"a": "3"}], {"/a": "3"}),
-    ("whiteout", [{"a": "1", "b": "2"}, {whiteout("a"): ""}], {"/b": "2"}),
-    ("whiteout-of-a-folder", [{"d/x": "1", "d/e/y": "2", "e": "3"}, {whiteout("d"): ""}], {"/e": "3"}),
-    ("whiteout-of-nothing", [{"a": "1"}, {whiteout("b"): "", whiteout("x/y"): ""}], {"/a": "1"}),
-    ("whiteout-not-of-a-longer-name", [{"a": "1", "ab": "2"}, {whiteout("a"): ""}], {"/ab": "2"}),
-    ("whiteout-then-again", [{"a": "1"}, {whiteout("a"): ""}, {"a": "3"}], {"/a": "3"}),
-    ("whiteout-binds-lower-layers-only", [{"a": "1"}, {"a": "2", whiteout("a"): ""}], {"/a": "2"}),
-    ("folder-and-its-whiteout", [{"d/x": "1"}, {whiteout("d"): "", "d/y": "2"}], {"/d": "<directory>", "/d/y": "2"}),
-    ("opaque", [{"d/x": "1", "e": "2"}, {f"d/{OPAQUE}": "", "d/y": "3"}],
-     {"/d": "<directory>", "/d/y": "3", "/e": "2"}),
-    ("opaque-last", [{"d/x": "1"}, {"d/y": "2", f"d/{OPAQUE}": ""}], {"/d": "<directory>", "/d/y": "2"}),
-    ("opaque-root", [{"d/x": "1", "a": "2"}, {OPAQUE: "", "b": "3"}], {"/b": "3"}),
-    ("opaque-of-nothing", [{"a": "1"}, {f"d/{OPAQUE}": ""}], {"/a": "1"}),
-    ("aufs-bookkeeping", [{"a": "1", ".wh..wh.aufs": "", ".wh..wh.orph/": Directory()}], {"/a": "1"}),
-    ("file-over-folder", [{"d/x": "1", "d/e/y": "2"}, {"d": "3"}], {"/d": "3"}),
-    ("folder-over-file", [{"d": "1"}, {"d/": Directory(), "d/x": "2"}], {"/d": "<directory>", "/d/x": "2"}),
-    ("folder-over-folder-keeps", [{"d/x": "1"}, {"d/": Directory(0o700)}], {"/d": "<directory>", "/d/x": "1"}),
-    ("link-over-folder", [{"d/x": "1", "e/y": "2"}, {"d": Symlink("e")}],
-     {"/d": "-> e", "/e": "<directory>", "/e/y": "2"}),
-    ("folder-over-link", [{"e/y": "1", "d": Symlink("e")}, {"d/": Directory(), "d/x": "2"}],
-     {"/d": "<directory>", "/d/x": "2", "/e": "<directory>", "/e/y": "1"}),
-    ("through-a-link", [{"usr/lib/a": "1", "lib": Symlink("usr/lib")}, {"lib/b": "2"}],
-     {"/lib": "-> usr/lib", "/usr": "<directory>", "/usr/lib": "<directory>", "/usr/lib/a": "1", "/usr/lib/b": "2"}),
-    ("through-a-link-to-a-new-folder", [{"usr/": Directory(), "lib": Symlink("usr")}, {"lib/n/b": "2"}],
-     {"/lib": "-> usr", "/usr": "<directory>", "/usr/n": "<directory>", "/usr/n/b": "2"}),
-    ("through-an-absolute-link", [{"e/": Directory(), "d": Symlink("/../e")}, {"d/b": "2"}],
-     {"/d": "-> /../e", "/e": "<directory>", "/e/b": "2"}),
-    ("link-out-of-the-tree-stays-inside", [{"etc/": Directory(), "d": Symlink("../../../etc")}, {"d/p": "2"}],
-     {"/d": "-> ../../../etc", "/etc": "<directory>", "/etc/p": "2"}),
-    ("whiteout-through-a-link", [{"usr/lib/a": "1", "lib": Symlink("usr/lib")}, {whiteout("lib/a"): ""}],
-     {"/lib": "-> usr/lib", "/usr": "<directory>", "/usr/lib": "<directory>"}),
-    ("whiteout-of-a-link", [{"e/y": "1", "d": Symlink("e")}, {whiteout("d"): ""}], {"/e": "<directory>", "/e/y": "1"}),
-    ("opaque-through-a-link", [{"e/y": "1", "d": Symlink("e")}, {f"d/{OPAQUE}": ""}],
-     {"/d": "-> e", "/e": "<directory>"}),
-    ("opaque-of-an-own-folder-over-a-link", [{"e/y": "1", "d": Symlink("e")}, {"d/": Directory(), f"d/{OPAQUE}": ""}],
-     {"/d": "<directory>", "/e": "<directory>", "/e/y": "1"}),
-    ("whiteout-in-an-own-folder-over-a-link",
-     [{"e/y": "1", "d": Symlink("e")}, {"d/": Directory(), whiteout("d/y"): ""}],
-     {"/d": "<directory>", "/e": "<directory>", "/e/y": "1"}),
-    ("hard-link", [{"a": "1", "b": HardLink("a")}], {"/a": "1", "/b": "1"}),
-    ("hard-link-absolute", [{"a": "1", "b": HardLink("/a")}], {"/a": "1", "/b": "1"}),
-    ("hard-link-dotted", [{"./a": "1", "b": HardLink("./a")}], {"/a": "1", "/b": "1"}),
-    ("hard-link-into-a-lower-layer", [{"a": "1"}, {"x": "0"}, {"b": HardLink("a")}], {"/a": "1", "/b": "1", "/x": "0"}),
-    ("hard-link-outlives-its-target", [{"a": "1"}, {"b": HardLink("a")}, {whiteout("a"): ""}], {"/b": "1"}),
-    ("hard-link-keeps-what-it-named", [{"a": "1"}, {"b": HardLink("a")}, {"a": "3"}], {"/a": "3", "/b": "1"}),
-    ("hard-link-to-a-link", [{"a": Symlink("x"), "b": HardLink("a")}], {"/a": "-> x", "/b": "-> x"}),
-    ("hard-link-through-a-link", [{"e/y": "1", "d": Symlink("e"), "b": HardLink("d/y")}],
-     {"/b": "1", "/d": "-> e", "/e": "<directory>", "/e/y": "1"}),
-    ("hard-link-over-a-folder", [{"a": "1", "d/x": "2"}, {"d": HardLink("a")}], {"/a": "1", "/d": "1"}),
-    ("devices", [{"dev/null": Device(), "dev/sda": Device("block", 8, 0), "p": Fifo()}],
-     {"/dev": "<directory>", "/dev/null": "<character device>", "/dev/sda": "<block device>", "/p": "<fifo>"}),
-    ("link-loop", [{"a": Symlink("b"), "b": Symlink("a"), whiteout("a/x"): ""}], {"/a": "-> b", "/b": "-> a"}),
-    ("root-is-a-folder", [{"./": Directory(0o700), "a": "1"}, {".": Symlink("x")}], {"/a": "1"}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("layers", "expected"), [row[1:] for row in STACKS], ids=[row[0] for row in STACKS])
-def test_stacking(tmp_path: Path, layers: Layers, expected: dict[str, str]) -> None:
-    assert contents(tmp_path, *layers) == expected
+@pytest.mark.parametrize("stack", STACKS, ids=str)
+def test_stacking(tmp_path: Path, stack: Stack) -> None:
+    assert contents(tmp_path, *stack.tars) == stack.tree
 
 
 def test_the_last_of_equal_names_in_one_layer_counts(tmp_path: Path) -> None:
@@ -109,8 +49,8 @@ def test_the_last_of_equal_names_in_one_layer_counts(tmp_path: Path) -> None:
 def test_entries_remember_their_layer_and_metadata(tmp_path: Path) -> None:
     rootfs = rootfs_of(
         tmp_path,
-        {"./": Directory(0o700, 1, 2), "lib": Symlink("usr/lib"), "usr/lib/": Directory()},
-        {"lib/su": File(b"x", 0o4755, 3, 4), "link": HardLink("lib/su")},
+        {"./": Directory(0o700, 1, 2), "usr/lib/": Directory(0o750, 5, 6)},
+        {"lib": Symlink("usr/lib"), "lib/su": File(b"x", 0o4755, 3, 4), "link": HardLink("lib/su")},
     )
     su = rootfs.stat("/usr/lib/su")
     assert (su.layer, su.mode, su.uid, su.gid, su.size) == (1, 0o4755, 3, 4, 1)
@@ -118,7 +58,8 @@ def test_entries_remember_their_layer_and_metadata(tmp_path: Path) -> None:
     assert (link.path, link.layer, link.offset) == ("/link", 1, su.offset)
     root = rootfs.stat("/")
     assert (root.mode, root.uid, root.gid, root.layer) == (0o700, 1, 2, 0)
-    assert rootfs.stat("/lib").layer == 0
+    lib = rootfs.stat("/lib")
+    assert (lib.path, lib.mode, lib.uid, lib.gid, lib.layer) == ("/usr/lib", 0o750, 5, 6, 0)
 
 
 def test_sizes_count_a_hard_link_once(tmp_path: Path) -> None:
@@ -132,38 +73,21 @@ def test_sizes_count_a_hard_link_once(tmp_path: Path) -> None:
     assert rootfs_size(rootfs.walk()) == 5 + 1 + 2
 
 
-HOSTILE: list[tuple[str, Layers, str]] = [
-    ("parent", [{"../etc/passwd": "x"}], "layer 0: name '../etc/passwd' leads out of the image"),
-    ("parent-inside", [{"a/../../b": "x"}], "layer 0: name 'a/../../b' leads out of the image"),
-    ("parent-whiteout", [{"../.wh.a": ""}], "layer 0: name '../.wh.a' leads out of the image"),
-    ("absolute", [{"/etc/passwd": "x"}],
-     "layer 0: absolute name '/etc/passwd' (expected one relative to the image's root)"),
-    ("hard-link-out", [{"a": HardLink("../../etc/shadow")}],
-     "layer 0: hard link target '../../etc/shadow' leads out of the image"),
-    ("hard-link-to-nothing", [{"a": HardLink("b")}],
-     "layer 0: hard link '/a' to '/b', which is not in the image"),
-    ("hard-link-before-its-target", [{"b": HardLink("c"), "c": "1"}],
-     "layer 0: hard link '/b' to '/c', which is not in the image"),
-    ("hard-link-to-a-folder", [{"d/": Directory()}, {"a": HardLink("d")}],
-     "layer 1: hard link '/a' to '/d', which is not in the image"),
-    ("hard-link-to-what-is-removed", [{"a": "1"}, {whiteout("a"): "", "b": HardLink("a")}],
-     "layer 1: hard link '/b' to '/a', which is not in the image"),
-    ("below-a-file", [{"a": "1", "a/b/c": "2"}], "layer 0: '/a' is a file, yet files are placed in it"),
-    ("below-a-device", [{"a": Device()}, {"a/b": "2"}],
-     "layer 1: '/a' is a character device, yet files are placed in it"),
-    ("below-a-dangling-link", [{"a": Symlink("/x")}, {"a/b": "2"}],
-     "layer 1: '/a' is a symlink, yet files are placed in it"),
-    ("below-a-loop", [{"a": Symlink("b"), "b": Symlink("a")}, {"a/x/y": "2"}],
-     "layer 1: '/a' is a symlink, yet files are placed in it"),
-    ("whiteout-of-no-name", [{"a/.wh.": ""}], "layer 0: whiteout '.wh.' (expected '.wh.' and a name)"),
-    ("whiteout-of-the-parent", [{"a/.wh...": ""}], "layer 0: whiteout '.wh...' (expected '.wh.' and a name)"),
-]  # fmt: skip
+def test_a_hard_link_to_what_its_layer_removes(tmp_path: Path) -> None:
+    # overlayfs would make the link a whiteout, which nobody can have meant.
+    with pytest.raises(MalformedImage, match=r"^layer 1: hard link '/b' to '/a', which is not in the image"):
+        rootfs_of(tmp_path, {"a": "1"}, {whiteout("a"): "", "b": HardLink("a")})
 
 
-@pytest.mark.parametrize(("layers", "message"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
-def test_hostile_layers(tmp_path: Path, layers: Layers, message: str) -> None:
+def test_a_whiteout_below_a_file_of_its_layer(tmp_path: Path) -> None:
+    # Docker refuses it, Podman ignores it.
+    assert contents(tmp_path, {"a": "1", whiteout("a/b"): ""}) == {"/a": "1"}
+
+
+@pytest.mark.parametrize(("layers", "message"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_layers_that_no_engine_loads(tmp_path: Path, layers: list[Layer], message: str) -> None:
     with pytest.raises(MalformedImage) as caught:
-        rootfs_of(tmp_path, *layers)
+        rootfs_of(tmp_path, *tars_of(layers))
     assert str(caught.value) == message
 
 
@@ -254,7 +178,7 @@ def test_changeset_is_a_value(tmp_path: Path) -> None:
             LinkItem(path="/b", target="/a"),
         ),
         removed=frozenset({"/x/y"}),
-        opaque=frozenset({"/z", "/"}),
+        opaque=frozenset({"/z"}),
     )
 
 
@@ -262,7 +186,7 @@ def test_no_layers_make_an_empty_root() -> None:
     assert flatten([]) == {"/": Entry(path="/", kind="directory", mode=0o755)}
 
 
-PARTS = st.sampled_from(["a", "b", "c", ".wh.a", ".wh.b", OPAQUE, "..", "."])
+PARTS = st.sampled_from(["a", "b", "c", ".wh.a", ".wh.b", OPAQUE, "..", ".", ""])
 NAMES = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 NODES = st.one_of(
     st.just(File(b"x")),
@@ -289,6 +213,7 @@ def test_whatever_layers_hold_the_tree_is_whole(
     except AlpineError as error:
         assert str(error).startswith("layer ")  # noqa: PT017 - some layers are broken, not all
         return
+    assert tree["/"].kind == "directory"
     for path, entry in tree.items():
         assert entry.path == path
         parent = tree[path.rpartition("/")[0] or "/"]

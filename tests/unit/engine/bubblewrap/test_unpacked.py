@@ -17,7 +17,9 @@ from pytest_alpine import ImageError, open_image
 from pytest_alpine.engine.bubblewrap.unpacked import remove_partial, remove_tree, unpacked
 from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
+from pytest_alpine.rootfs.base import KINDS
 from tests.support.images import image, write_oci_layout
+from tests.support.layer_stacks import CHARACTERS, LINKS, Stack
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Symlink, layer_tar, whiteout
 
 if TYPE_CHECKING:
@@ -58,6 +60,21 @@ def test_a_tree(tmp_path: Path) -> None:
     if ROOT:
         assert (root / "null").stat().st_rdev != 0, "overlays take 0:0 for a mark of what is removed"
     assert stat.S_IMODE(root.parent.stat().st_mode) == 0o700, "nobody else reaches what belongs to root"
+
+
+def shown(path: Path) -> str:
+    """Return what stands at *path*, as the table of stacks says it."""
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode):
+        return path.read_text()
+    return f"-> {path.readlink()}" if stat.S_ISLNK(mode) else f"<{KINDS[stat.S_IFMT(mode)]}>"
+
+
+@pytest.mark.parametrize("stack", [*CHARACTERS, *LINKS], ids=str)
+def test_layers_with_odd_names(tmp_path: Path, stack: Stack) -> None:
+    root = unpacked(image_of(tmp_path, *stack.tars))
+    expected = {path: what for path, what in stack.tree.items() if ROOT or not what.endswith(" device>")}
+    assert {f"/{path.relative_to(root)}": shown(path) for path in root.rglob("*")} == expected
 
 
 def test_times_of_files(tmp_path: Path) -> None:
