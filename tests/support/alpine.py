@@ -65,7 +65,12 @@ GOOD: dict[str, Node] = {
 }
 """The members of its one layer."""
 
-CONFIG: dict[str, Any] = {"User": "app", "Cmd": ["app"], "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}
+CONFIG: dict[str, Any] = {
+    "User": "app",
+    "Cmd": ["app"],
+    "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"],
+    "Healthcheck": {"Test": ["CMD", "app"]},
+}
 
 
 def built(

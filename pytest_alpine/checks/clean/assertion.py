@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.registry import check_name, chosen
+from pytest_alpine.checks.clean.rules.labels import labels_rule
 from pytest_alpine.checks.findings import first, message
 from pytest_alpine.checks.snapshot import open_snapshot
 from pytest_alpine.checks.subjects import matches
@@ -32,6 +33,7 @@ def assert_clean(
     except_: str | Iterable[str] = (),
     *,
     today: date | None = None,
+    labels: str | Iterable[str] = (),
 ) -> None:
     """Fail unless *target* follows the rules of hygiene.
 
@@ -42,6 +44,8 @@ def assert_clean(
         except_: what is allowed: the name of a rule, which is then not checked, or ``rule:glob``, which allows the
             subjects that *glob* matches, such as ``setuid:/usr/bin/sudo``.
         today: the day that ends of support are compared with; that of ``--alpine-today`` or today's (UTC) when None.
+        labels: labels that the image must have, with a value, such as ``org.opencontainers.image.source``. Any makes
+            one rule more, ``labels``.
 
     Raises:
         AssertionError: rules are broken; the message tells what breaks them, and the reason of each rule.
@@ -49,7 +53,7 @@ def assert_clean(
         DatabaseError: there is no package database, or a broken one.
     """
     __tracebackhide__ = True
-    known = chosen(rules)
+    known = _with_labels(rules, labels)
     findings = find_clean(target, known, except_, today=today)
     if findings:
         raise AssertionError(message(_lines(findings, known), target))
@@ -61,10 +65,11 @@ def find_clean(
     except_: str | Iterable[str] = (),
     *,
     today: date | None = None,
+    labels: str | Iterable[str] = (),
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever breaks the rules of hygiene in *target*; see ``assert_clean``."""
     with open_snapshot(target, today) as snapshot:
-        return tuple(findings_in(snapshot, rules, except_))
+        return tuple(findings_in(snapshot, _with_labels(rules, labels), except_))
 
 
 def findings_in(
@@ -89,6 +94,11 @@ def finders(
         globs = excepted.get(rule.name, [])
         if "*" not in globs:
             yield rule, partial(_broken, rule, snapshot, globs)
+
+
+def _with_labels(rules: str | Rule | Iterable[str | Rule], labels: str | Iterable[str]) -> tuple[Rule, ...]:
+    required = (labels,) if isinstance(labels, str) else tuple(labels)
+    return (*chosen(rules), labels_rule(required)) if required else chosen(rules)
 
 
 def _broken(rule: Rule, snapshot: Snapshot, allowed: Sequence[str]) -> Iterator[Finding]:

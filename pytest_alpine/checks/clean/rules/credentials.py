@@ -57,6 +57,12 @@ _NONE: Final = {"", "0", "1", "false", "no", "true", "yes"}
 # "RUN |1 NPM_TOKEN=npm_abc /bin/sh -c npm ci": arguments of the build, before the shell that they were given to.
 _ARGUMENTS: Final = re.compile(r"\|[0-9]+ (.*?)(?: /bin/|$)", re.DOTALL)
 _ARGUMENT: Final = re.compile(r"(?:^|\s)(\w+)=(\S+)")
+# "ENV A=1 B=2", as BuildKit writes it, and "/bin/sh -c #(nop)  ENV A=1", as the classic builder does.
+_SET: Final = re.compile(r"^(?:/bin/sh -c #\(nop\)\s+)?(ENV|ARG) (.*)", re.DOTALL)
+_WORD: Final = r"(?:\"[^\"]*\"|'[^']*'|[^\s;&|\"'()]+)"
+_ASSIGNMENT: Final = re.compile(rf"([A-Za-z_]\w*)=({_WORD})")
+# Assignments where a command begins, before its first word.
+_ASSIGNED: Final = re.compile(rf"(?:^|[;&|(]|-c|\bexport|\benv)\s*((?:[A-Za-z_]\w*={_WORD}(?:\s+|(?=[;&|)])|$))+)")
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^/\s:@]*):[^/\s@]+@")
 
 
@@ -87,12 +93,30 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _variables(config: ImageConfig) -> dict[str, str]:
-    """Return the environment, and the arguments of the build that the history tells."""
-    found = {f"ENV {name}": value for name, value in config.env.items()}
+    """Return the environment, and what the history tells of the build: its variables, its arguments, its commands."""
+    found: dict[str, str] = {}
     for step in config.history:
-        told = _ARGUMENTS.search(step.created_by)
-        found |= {f"ARG {name}": value for name, value in _ARGUMENT.findall(told[1] if told else "")}
-    return found
+        found |= dict(_of_step(step.created_by))
+    return found | {f"ENV {name}": value for name, value in config.env.items() if value}
+
+
+def _of_step(step: str) -> Iterator[tuple[str, str]]:
+    """Yield the variables that one step of a build sets, as history tells it."""
+    set_by = _SET.search(step)
+    if set_by:
+        yield from ((f"{set_by[1]} {name}", value) for name, value in _assigned(set_by[2]))
+        return
+    told = _ARGUMENTS.search(step)
+    yield from ((f"ARG {name}", value) for name, value in _ARGUMENT.findall(told[1] if told else ""))
+    for match in _ASSIGNED.finditer(step[told.end(1) :] if told else step):
+        yield from ((f"RUN {name}", value) for name, value in _assigned(match[1]))
+
+
+def _assigned(text: str) -> Iterator[tuple[str, str]]:
+    for name, value in _ASSIGNMENT.findall(text):
+        plain = value.strip("\"'")
+        if not plain.startswith(("$", "`")):  # the step takes it from elsewhere
+            yield name, plain
 
 
 RULE = Rule(

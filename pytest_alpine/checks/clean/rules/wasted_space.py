@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
-from pytest_alpine.rootfs.base import Entry
+from pytest_alpine.checks.clean.rules.hidden import hidden_files
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_alpine.checks.clean.rules.hidden import HiddenFile
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.checks.snapshot import Snapshot
 
@@ -21,25 +22,16 @@ _SMALL: Final = 4096
 
 
 def _find(snapshot: Snapshot) -> Iterator[Finding]:
-    wasted = sorted(_wasted(snapshot), key=lambda item: (-item[0].size, item[0].path))
-    for entry, layer, replaced in wasted:
-        what = "replaced" if replaced else "deleted"
-        actual = f"{format_size(entry.size)} in layer {layer}, {what} above"
-        hint = "make and delete it in one step" if not replaced else "make it right where it is made"
-        yield RULE.finding(entry.path, expected="no wasted bytes", actual=actual, hint=hint)
+    wasted = filter(_is_waste, hidden_files(snapshot))
+    for file in sorted(wasted, key=lambda file: (-file.entry.size, file.entry.path)):
+        what = "replaced" if file.replaced else "deleted"
+        actual = f"{format_size(file.entry.size)} in layer {file.layer}, {what} above"
+        hint = "make it right where it is made" if file.replaced else "make and delete it in one step"
+        yield RULE.finding(file.entry.path, expected="no wasted bytes", actual=actual, hint=hint)
 
 
-def _wasted(snapshot: Snapshot) -> Iterator[tuple[Entry, int, bool]]:
-    """Yield the files of each layer that nobody can see, their layer, and whether something is in their place."""
-    tree = snapshot.image.entries
-    seen = {(entry.layer, entry.offset) for entry in tree.values() if entry.is_file}
-    for number, layer in enumerate(snapshot.image.stored_layers):
-        for item in layer.changeset.added:
-            if not isinstance(item, Entry) or not item.size or (number, item.offset) in seen:
-                continue
-            replaced = item.path in tree
-            if not replaced or (item.size >= _SMALL and not item.path.startswith(_WRITTEN_BY_APK)):
-                yield item, number, replaced
+def _is_waste(file: HiddenFile) -> bool:
+    return not file.replaced or (file.entry.size >= _SMALL and not file.entry.path.startswith(_WRITTEN_BY_APK))
 
 
 RULE = Rule(

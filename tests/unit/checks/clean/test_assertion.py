@@ -33,7 +33,10 @@ TODAY = date(2026, 11, 5)
 def test_base_is_smaller_than_application(tmp_path: Path) -> None:
     bad = built(tmp_path, GOOD, config={})
     assert find_clean(bad, today=TODAY) == ()
-    assert [finding.check for finding in find_clean(bad, "application", today=TODAY)] == ["clean:default-user"]
+    assert [finding.check for finding in find_clean(bad, "application", today=TODAY)] == [
+        "clean:default-user",
+        "clean:health-check",
+    ]
 
 
 def test_a_good_image_is_clean(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -279,6 +280,114 @@ CASES = [
         ],
     ),
     Case(
+        rule="private-keys",
+        id="in-json",
+        layer={
+            "srv/account.json": json.dumps({"type": "service_account", "private_key": KEY.format("")}),
+            "srv/mark.json": json.dumps({"begin": "-----BEGIN PRIVATE KEY-----", "end": "-----END PRIVATE KEY-----"}),
+        },
+        found=[
+            (
+                "/srv/account.json: expected no private key, found PRIVATE KEY, no package "
+                "(make it when a container starts, or mount it)"
+            ),
+        ],
+    ),
+    Case(
+        rule="duplicate-accounts",
+        id="names-and-numbers",
+        layer={
+            "etc/passwd": PASSWD + "toor:x:0:0::/root:/bin/sh\nweb:x:100:101::/:\napp:x:7:7::/:\n# root:x:0:0\n\n",
+            "etc/group": GROUP + "wheel:x:0:\n",
+        },
+        found=[
+            "/etc/passwd:app: expected one user of this name, found 2",
+            "/etc/passwd:toor: expected a number of its own, found 0, which is root's: a second root",
+            "/etc/passwd:web: expected a number of its own, found 100, which is app's",
+            "/etc/group:wheel: expected a number of its own, found 0, which is root's",
+        ],
+    ),
+    Case(
+        rule="stray-files",
+        id="git-editors-desktops",
+        layer={
+            "srv/app/.git/HEAD": "ref: refs/heads/main\n",
+            "srv/app/.gitignore": "",
+            "srv/app/lib/.git": "gitdir: ../../.git/modules/lib\n",
+            "srv/app/.main.py.swp": "",
+            "srv/app/.DS_Store": "",
+            "srv/app/main.py~": "",
+            "srv/app/~main": "",
+            "srv/app/node_modules/left-pad/.vscode/settings.json": "{}",
+        },
+        found=[
+            (
+                "/srv/app/.DS_Store: expected no such file, found a file of no package "
+                "(name it in .dockerignore, as **/.DS_Store)"
+            ),
+            (
+                "/srv/app/.git: expected no such file, found a directory of no package "
+                "(name it in .dockerignore, as **/.git)"
+            ),
+            (
+                "/srv/app/.main.py.swp: expected no such file, found a file of no package "
+                "(name it in .dockerignore, as **/.main.py.swp)"
+            ),
+            (
+                "/srv/app/lib/.git: expected no such file, found a file of no package "
+                "(name it in .dockerignore, as **/.git)"
+            ),
+            (
+                "/srv/app/main.py~: expected no such file, found a file of no package "
+                "(name it in .dockerignore, as **/main.py~)"
+            ),
+        ],
+    ),
+    Case(
+        rule="apk-keys",
+        id="of-no-package",
+        layer=added(package("keys", files={"etc/apk/keys/alpine.rsa.pub": b"key"}), world="keys")
+        | {"etc/apk/keys/alpine.rsa.pub": "key", "etc/apk/keys/acme.rsa.pub": "key"},
+        found=[
+            (
+                "/etc/apk/keys/acme.rsa.pub: expected a key of a package, found a key of no package "
+                "(remove it in the step that needs it, where it is not meant to stay)"
+            )
+        ],
+    ),
+    Case(
+        rule="volumes",
+        id="proc-and-sys",
+        config={"Volumes": {"/proc": {}, "/sys/fs/cgroup": {}, "/data": {}, "/process": {}, "/": {}}},
+        found=[
+            "VOLUME /: expected a folder of the image's own, found one that the kernel and engines fill",
+            "VOLUME /proc: expected a folder of the image's own, found one that the kernel and engines fill",
+            "VOLUME /sys/fs/cgroup: expected a folder of the image's own, found one that the kernel and engines fill",
+        ],
+    ),
+    Case(
+        rule="health-check",
+        id="none",
+        config={"Healthcheck": {}},
+        found=[
+            (
+                "HEALTHCHECK: expected a command, found none "
+                "(HEALTHCHECK CMD wget -q -O /dev/null http://localhost:8080/ || exit 1)"
+            )
+        ],
+    ),
+    Case(
+        rule="health-check",
+        id="switched-off",
+        config={"Healthcheck": {"Test": ["NONE"]}},
+        found=[
+            (
+                "HEALTHCHECK: expected a command, found NONE, which switches it off "
+                "(HEALTHCHECK CMD wget -q -O /dev/null http://localhost:8080/ || exit 1)"
+            )
+        ],
+    ),
+    Case(
         rule="credentials",
         id="files-environment-and-urls",
         layer={
@@ -315,7 +424,7 @@ CASES = [
         id="empty-hashed-and-not-shadowed",
         layer={
             "etc/shadow": File(b"root:::0:::::\napp:$6$salt$hash:1:0:::::\nbin:!$6$x:::\n", mode=0o640, gid=42),
-            "etc/passwd": PASSWD + "toor::0:0::/root:/bin/sh\n",
+            "etc/passwd": PASSWD + "toor::7:7::/root:/bin/sh\n",
         },
         found=[
             (
@@ -491,6 +600,60 @@ def test_credentials_in_the_files_of_tools(path: str, secret: str, harmless: str
     assert finding.subject == f"/{path}"
     assert "s3cret" not in str(finding)
     assert find_clean(built(tmp_path, GOOD | {path: harmless}, name="harmless"), "credentials") == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "subject"),
+    [
+        pytest.param("ENV NPM_TOKEN=s3cret", "ENV NPM_TOKEN", id="a-variable-that-is-unset-later"),
+        pytest.param('ENV A=1 NPM_TOKEN="s3cret"', "ENV NPM_TOKEN", id="one-of-several"),
+        pytest.param("/bin/sh -c #(nop)  ENV NPM_TOKEN=s3cret", "ENV NPM_TOKEN", id="of-the-classic-builder"),
+        pytest.param("ARG NPM_TOKEN=s3cret", "ARG NPM_TOKEN", id="an-arguments-default"),
+        pytest.param("RUN /bin/sh -c NPM_TOKEN=s3cret npm ci # buildkit", "RUN NPM_TOKEN", id="before-a-command"),
+        pytest.param("/bin/sh -c A=1 NPM_TOKEN='s3cret' npm ci", "RUN NPM_TOKEN", id="before-a-command-quoted"),
+        pytest.param("RUN /bin/sh -c cd x && NPM_TOKEN=s3cret npm ci", "RUN NPM_TOKEN", id="in-a-list"),
+        pytest.param("RUN /bin/sh -c export NPM_TOKEN=s3cret; npm ci", "RUN NPM_TOKEN", id="exported"),
+        pytest.param("RUN |1 A=1 /bin/sh -c NPM_TOKEN=s3cret npm ci", "RUN NPM_TOKEN", id="behind-arguments"),
+        pytest.param("ENV NPM_TOKEN=", "", id="an-empty-one"),
+        pytest.param("ENV NPM_TOKEN=$OTHER", "", id="another-variable"),
+        pytest.param("RUN /bin/sh -c NPM_TOKEN=$(cat /run/secrets/npm) npm ci", "", id="a-secret-of-the-build"),
+        pytest.param(
+            'RUN /bin/sh -c NPM_TOKEN="$(cat /run/secrets/npm)" npm ci', "", id="a-quoted-secret-of-the-build"
+        ),
+        pytest.param("RUN /bin/sh -c NPM_TOKEN=`cat /run/secrets/npm` npm ci", "", id="another-form-of-it"),
+        pytest.param("RUN /bin/sh -c ./configure --with-token=abc KEY_TOKENS=3", "", id="an-option"),
+        pytest.param("RUN /bin/sh -c PASSWORD_FILE=/run/secret true", "", id="where-it-will-be"),
+        pytest.param("COPY token=s3cret /srv/ # buildkit", "", id="a-files-name"),
+    ],
+)
+def test_secrets_in_the_history(step: str, subject: str, tmp_path: Path) -> None:
+    image = built(tmp_path, GOOD, history=[{"created_by": step, "empty_layer": True}])
+    found = find_clean(image, "credentials")
+    assert [finding.subject for finding in found] == ([subject] if subject else [])
+    assert "s3cret" not in str(found)
+
+
+def test_keys_that_a_layer_above_deletes(tmp_path: Path) -> None:
+    layer: dict[str, Node] = {"root/.ssh/id_rsa": KEY.format("RSA "), "etc/server.key": KEY.format("EC ")}
+    above: dict[str, Node] = {whiteout("root/.ssh/id_rsa"): b"", "etc/server.key": "made at the start"}
+    found = find_clean(built(tmp_path, GOOD | layer, above), "private-keys")
+    hint = "(the layer ships all the same: mount the key as a secret of the build, and replace it)"
+    assert [str(finding) for finding in found] == [
+        f"/etc/server.key: expected no private key, found EC PRIVATE KEY in layer 0, replaced above {hint}",
+        f"/root/.ssh/id_rsa: expected no private key, found RSA PRIVATE KEY in layer 0, deleted above {hint}",
+    ]
+
+
+def test_required_labels(tmp_path: Path) -> None:
+    config = CONFIG | {"Labels": {"org.example.source": "https://example.com", "org.example.empty": ""}}
+    image = built(tmp_path, GOOD, config=config)
+    assert_clean(image, labels="org.example.source")
+    found = find_clean(image, "setuid", labels=("org.example.source", "org.example.empty", "org.example.none"))
+    assert [str(finding) for finding in found] == [
+        "LABEL org.example.empty: expected a value, found an empty one",
+        "LABEL org.example.none: expected a value, found no such label",
+    ]
+    assert find_clean(image, "setuid", "labels:*none", labels="org.example.none") == ()
 
 
 def test_arguments_of_the_build_stand_in_the_history(tmp_path: Path) -> None:
