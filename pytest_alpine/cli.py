@@ -1,7 +1,7 @@
-"""The command ``pytest-alpine``: the facts and checks of images in a shell, with nothing running.
+"""The command ``pytest-alpine``: facts and checks of images in a shell. No container runs.
 
-Its exit code is 0; 1 where a check finds something or two images differ; 2 where that cannot be told. What can be told
-is printed all the same.
+Exit codes: 0 when nothing is found; 1 when a check finds something or two images differ; 2 when that cannot be told.
+What can be told is printed in any case.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ _IMAGE: Final = "alpine:3.22, registry:NAME, oci:DIR:TAG, docker-archive:FILE, m
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, those of the process when None, and return its exit code."""
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what this terminal's encoding does not
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # names in an image may hold characters that the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         found: int = options.run(options, Access(pull=options.pull, progress=_say))
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AlpineError as error:
         print(f"pytest-alpine: {error}", file=sys.stderr)
         return _ERROR
-    except BrokenPipeError:  # whoever reads, such as head, has enough
+    except BrokenPipeError:  # the reader, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _OK
     return found
@@ -64,34 +66,40 @@ def _parser() -> argparse.ArgumentParser:
         for image in images:
             made.add_argument(image, metavar=image.upper(), help=_IMAGE)
         made.add_argument(
-            "--platform", metavar="P", help="such as arm64; all: each that is published (default: native)"
+            "--platform", metavar="P", help="such as arm64, or all: every platform that is published (default: native)"
         )
-        made.add_argument("--pull", choices=PULLS, default=PULLS[0], help="when the network is used")
+        made.add_argument("--pull", choices=PULLS, default=PULLS[0], help="when to use the network (default: missing)")
         made.set_defaults(run=run)
         return made
 
     facts = command("facts", "show release, C library, shells, configuration, sizes and packages", _facts, "image")
-    facts.add_argument("--json", action="store_true", help="a list with an object for each platform")
+    facts.add_argument("--json", action="store_true", help="print a JSON list, one object per platform")
     check = command("check", "check C library, platform, programs and hygiene", _check, "image")
-    check.add_argument("--rules", metavar="RULES", default="base", help="base (default), application, or rules by name")
     check.add_argument(
-        "--except", dest="except_", metavar="RULE[:GLOB]", action="append", help="a rule, or subjects of it, to allow"
+        "--rules", metavar="RULES", default="base", help="hygiene rules: base (default), application, or names of rules"
+    )
+    check.add_argument(
+        "--except",
+        dest="except_",
+        metavar="RULE[:GLOB]",
+        action="append",
+        help="rules, or subjects of a rule, to allow",
     )
     check.add_argument(
         "--foreign",
         metavar="GLOB",
         action="append",
-        help="files for other machines or glibc: '/lib/firmware/*'",
+        help="files that are meant for other machines or for glibc: '/lib/firmware/*'",
     )
     check.add_argument(
-        "--secdb", metavar="PLACE", help="security data (folder, file or URL) to look for missing fixes in"
+        "--secdb", metavar="PLACE", help="look for missing fixes in this security data: a folder, a file or a URL"
     )
     check.add_argument(
-        "--today", metavar="DATE", type=_day, help="the day that ends of support are compared with (default: today)"
+        "--today", metavar="DATE", type=_day, help="check ends of support as of this day, YYYY-MM-DD (default: today)"
     )
     command("sizes", "show how large an image is, and each package in it", _sizes, "image")
     compare = command("compare", "show what differs between two images or platforms", _compare, "old", "new")
-    compare.add_argument("--to", metavar="P", help="the platform of NEW, where it is not that of OLD")
+    compare.add_argument("--to", metavar="P", help="the platform of NEW, if it differs from that of OLD")
     return parser
 
 
@@ -150,7 +158,7 @@ def _code(outcome: Outcome) -> int:
 
 
 def _globs(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the single globs of *values*, which may hold commas; in a glob there may be spaces."""
+    """Return the globs in *values*, split at commas; a glob may contain spaces."""
     words = (word.strip() for value in values or () for word in value.split(","))
     return tuple(filter(None, words))
 
@@ -200,10 +208,10 @@ def _day(text: str) -> date:
 
 
 def _images(options: argparse.Namespace, access: Access) -> Iterator[Image]:
-    """Yield the image for each platform that is asked for.
+    """Yield the image for each platform that the user asked for.
 
     Raises:
-        AlpineError: it cannot be had.
+        AlpineError: an image cannot be found or read.
     """
     from pytest_alpine.image.open import open_image
 
@@ -224,6 +232,6 @@ def _parsed(word: str) -> Platform | None:
 
 
 def _say(text: str) -> None:
-    """Tell the user of a long step, on a line that the next one writes over."""
+    """Show a long step on a line of the terminal, which the next step overwrites."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}\r", end="", file=sys.stderr, flush=True)

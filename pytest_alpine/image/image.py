@@ -1,4 +1,4 @@
-"""An image: a final, read-only view over a small source. Everything is derived once and kept.
+"""An image: a final, read-only view over a small source. Each fact is derived once and kept.
 
 Spec: https://github.com/opencontainers/image-spec/blob/main/spec.md
 """
@@ -42,15 +42,15 @@ class Size:
 
 @dataclass(frozen=True, repr=False)
 class Image(KeptFacts):
-    """A read-only view of one image for one platform; all but source and access is derived."""
+    """A read-only view of one image for one platform; everything but source and access is derived."""
 
     source: ImageSource
     access: Access
-    """What it shares with other images of the same command or session."""
+    """What this image shares with the other images of a command or session."""
 
     @property
     def store(self) -> Store:
-        """The local store, which keeps its layers."""
+        """The local store, which keeps the layers."""
         return self.access.store
 
     @property
@@ -80,7 +80,7 @@ class Image(KeptFacts):
 
     @cached_property
     def config(self) -> ImageConfig:
-        """What the image says of itself: command, environment, user, labels."""
+        """What the image says about itself: command, environment, user, labels."""
         return parse_config(self.raw_config, where=f"{self.reference}, configuration")
 
     @cached_property
@@ -121,5 +121,5 @@ class Image(KeptFacts):
         return f"{self.reference} ({self.platform}, {digest[:19]})"
 
     def __repr__(self) -> str:
-        # Without its digests: to know them may mean to read a layer.
+        # Digests are left out: to know them, a layer may have to be read.
         return f"<image {self.reference} ({self.platform})>"

@@ -1,6 +1,6 @@
 """From an index to the manifest of one platform, and from a manifest to an image source.
 
-Registries and OCI layouts differ only in how a blob is had; what follows is theirs in common.
+Registries and OCI layouts differ only in how they fetch a blob. This module has what they share.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from pytest_alpine.reference import Reference
 
 Fetch = Callable[[Descriptor], bytes]
-"""Returns the document that a descriptor names, its digest checked."""
+"""Returns the document that a descriptor names, and checks its digest."""
 OpenBlob = Callable[[Descriptor], AbstractContextManager[ByteStream]]
 """Opens the blob that a descriptor names."""
 
-# Deeper than any tool nests them: one for the layout, one for the tag, one for the platforms.
+# No tool nests them deeper than three: one index for the layout, one for the tag, one for the platforms.
 _MAX_DEPTH: Final = 5
 
 
@@ -91,7 +91,7 @@ def published_manifests(roots: Sequence[Descriptor], fetch: Fetch, where: str) -
 
     Args:
         roots: indexes and manifests.
-        fetch: how their documents are had.
+        fetch: returns their documents.
         where: what messages call them.
 
     Raises:
@@ -102,7 +102,7 @@ def published_manifests(roots: Sequence[Descriptor], fetch: Fetch, where: str) -
     found: dict[Platform, Descriptor] = {}
     for manifest in search.below(roots, [where] * len(roots), _MAX_DEPTH):
         if manifest.platform is not None and manifest.platform.os == "linux":
-            # Engines take the first of two entries for one platform.
+            # Of two entries for one platform, engines take the first.
             found.setdefault(manifest.platform, manifest)
     if not found and (reasons := [*search.broken, *search.others]):
         raise reasons[0]
@@ -118,7 +118,7 @@ def manifest_source(
 ) -> ManifestSource:
     """Return the image *reference* for *platform*, chosen among those that are *published*.
 
-    A variant is never taken for another one: what runs on an ``arm/v7`` may not be what users of ``arm/v6`` get.
+    One variant never stands in for another: an image that runs on ``arm/v7`` may not be the one that ``arm/v6`` gets.
 
     Raises:
         PlatformNotFound: it is not published for *platform*.
@@ -167,7 +167,7 @@ class _Search:
 
     def _manifests(self, entry: Descriptor, where: str, depth: int) -> list[Descriptor]:
         if entry.platform is not None and entry.media_type not in INDEX_TYPES:
-            return [entry]  # the index says all there is to know
+            return [entry]  # the index tells its platform
         if not depth:
             raise MalformedImage(f"{where}: indexes nested more than {_MAX_DEPTH} deep")
         document = parse_manifest(self._fetch(entry), where)

@@ -14,7 +14,7 @@ from pytest_alpine.reference import Reference
 if TYPE_CHECKING:
     from pytest_alpine.image.source import ImageSource, Transport
 
-# Loaded when first used: most suites need one of them, and some bring heavy libraries.
+# Loaded on first use: most suites need one of them, and some import heavy libraries.
 _TRANSPORTS: Final = {
     "": "pytest_alpine.image.plain_name",
     "registry": "pytest_alpine.image.registry.source",
@@ -34,13 +34,13 @@ def transport(reference: Reference) -> Transport:
 def open_image(
     reference: str | Reference, platform: str | Platform | None = None, *, access: Access | None = None
 ) -> Image:
-    """Return the image *reference* for *platform*, read without running it.
+    """Return the image *reference* for *platform*. It is read; no container runs.
 
     Args:
         reference: a name (``alpine:3.22``) or a transport and what it takes (``oci-archive:app.tar``).
-        platform: any spelling of a platform. When None: the machine's own, or else the only one that is published.
-        access: what several images share: the store that keeps their layers, and what their tags led to. When None, the
-            image is read by itself, through the store in the user's cache folder.
+        platform: any spelling of a platform. When None: the machine's own, or the only published one.
+        access: what several images share: the store that keeps their layers, and what their tags lead to. When None,
+            this image has its own, with the store in the user's cache folder.
 
     Raises:
         InvalidReference: *reference* cannot be read.

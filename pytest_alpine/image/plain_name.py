@@ -1,6 +1,6 @@
 """Plain names, such as ``alpine:3.22``: the engine's own store if it holds that platform, else the registry.
 
-This is what engines do with a name that they are given; where no engine answers, the registry decides.
+Engines resolve names in the same way. If no engine answers, only the registry is asked.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
 
-# What leaves the question to the other of the two places.
+# With these errors the other of the two places is asked.
 _NOT_HERE = (ImageNotFound, PlatformNotFound, EngineError)
 
 
 def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
-    """Return the platforms that the registry publishes; of a name that it does not have, those that the engine holds.
+    """Return the platforms that the registry publishes, or those that the engine holds if the registry lacks the name.
 
     Raises:
         ImageNotFound: neither has it.
@@ -61,7 +61,7 @@ def _registry_first(reference: Reference, platform: Platform, access: Access) ->
     try:
         return registry.open_source(reference, platform, access)
     except Unreachable:
-        raise  # what the engine holds may be old by now
+        raise  # the engine's image may be outdated
     except ImageError:
         try:
             return daemon.open_source(reference, platform, access, access.connect)
@@ -71,9 +71,9 @@ def _registry_first(reference: Reference, platform: Platform, access: Access) ->
 
 
 def _as_published(held: ImageSource, access: Access) -> ImageSource:
-    """Return the same image as the registry published it, where the store remembers that.
+    """Return the same image as the registry published it, if the store knows its manifest.
 
-    A classic engine store has lost the manifest, and with it the compressed sizes, of what it pulled.
+    A classic engine store keeps no manifest of an image that it pulled, and so no compressed sizes.
     """
     if held.digest is None:
         known = registry.known_source(held.reference, held.platform, access)

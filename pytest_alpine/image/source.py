@@ -1,4 +1,4 @@
-"""The seam between an image and where its bytes come from."""
+"""The interface between an image and the place its bytes come from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ImageSource(Protocol):
 
     @property
     def platform(self) -> Platform:
-        """The platform that was asked for or chosen."""
+        """The platform that was requested or chosen."""
         ...
 
     @property
@@ -42,7 +42,7 @@ class ImageSource(Protocol):
 
 
 class Transport(Protocol):
-    """A place that images come from: a module with these two functions, registered in ``image/open.py``."""
+    """A place that images come from: a module with these two functions. ``image/open.py`` registers it."""
 
     def published(self, reference: Reference, access: Access) -> tuple[Platform, ...]:
         """Return the platforms that *reference* exists for.

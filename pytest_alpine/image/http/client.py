@@ -1,4 +1,4 @@
-"""HTTP for registries and mirrors: patience with passing failures, and one kind of error for the others.
+"""HTTP for registries and mirrors: passing failures are tried again, and all others become one kind of error.
 
 Spec of Retry-After: RFC 9110, section 10.2.3.
 """
@@ -29,11 +29,11 @@ T = TypeVar("T")
 DELAYS: Final = (0.3, 1.0, 3.0)
 """Seconds between the attempts of one request."""
 LONGEST_WAIT: Final = 20.0
-"""Seconds that a server may ask for before the next attempt; nobody waits longer at a test run."""
+"""Seconds of the longest pause that a server may ask for; a test run waits no longer."""
 
 _TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of a response
-# Before 3.12 Python looks through the whole environment for proxies, and stumbles where a variable goes away meanwhile:
-# pytest has one that names the running test.
+# Before 3.12, Python searches the whole environment for proxies and fails if a variable disappears meanwhile. pytest
+# sets and removes one that names the running test.
 _LOOKS: Final = 5
 _PASSING: Final = frozenset(
     {
@@ -48,21 +48,21 @@ _PASSING: Final = frozenset(
 
 
 class Unreachable(ImageError):
-    """The place does not answer, or refuses to for now."""
+    """The server does not answer, or asks to try later."""
 
     def __init__(self, message: str, *, again: float | None = None) -> None:
         super().__init__(message)
         self.again = again
-        """Seconds after which another attempt makes sense; None where none does."""
+        """Seconds after which to try again; None if another attempt is pointless."""
 
 
 class Untrusted(Unreachable):
-    """The place shows a certificate that nothing here vouches for."""
+    """The server's certificate is not trusted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Response:
-    """What a server answered to a request for a document."""
+    """The response to a request for a document, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +71,7 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stream:
-    """What a server answers to a request for a blob, as it arrives."""
+    """The response to a request for a blob, read as it arrives."""
 
     response: requests.Response
     where: str
@@ -87,7 +87,7 @@ class Stream:
         return self.response.headers
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most *size* bytes; none at the end, and none after a connection that broke in silence.
+        """Return at most *size* bytes; none at the end, and none if the connection broke without an error.
 
         Raises:
             Unreachable: the connection broke.
@@ -97,29 +97,29 @@ class Stream:
             return data
 
     def close(self) -> None:
-        """Close the connection, or give it back where all was read."""
+        """Close the connection, or release it if everything was read."""
         self.response.close()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hints:
-    """The ways out that messages name."""
+    """What messages tell users to do."""
 
     limited: str
-    """Out of a rate limit."""
+    """Against a rate limit."""
     untrusted: str
-    """Out of a certificate that is not trusted."""
+    """Against a certificate that is not trusted."""
 
 
 class HttpClient:
     """One session with a server and those it redirects to."""
 
     def __init__(self, hints: Hints, tls: Mapping[str, ssl.SSLContext] | None = None) -> None:
-        """Open nothing yet; *tls* says what to trust, by host with port, where that is more than elsewhere."""
+        """Open nothing yet; *tls* says what to trust beyond the machine's authorities, by host with port."""
         import requests
 
         self._hints = hints
-        self._silent: set[str] = set()  # hosts that did not answer, patience and all: once is enough
+        self._silent: set[str] = set()  # hosts that did not answer any attempt: the next request tries once
         self._session = requests.Session()
         for host, context in (tls or {}).items():
             self._session.mount(f"https://{host}/", _adapter(context))
@@ -145,8 +145,8 @@ class HttpClient:
     def open(self, method: str, url: str, **request: Any) -> Stream:  # noqa: ANN401 - handed on to requests
         """Return the answer to one request, redirects followed; the caller closes it.
 
-        Busy servers and broken connections are tried again. The Authorization that ``auth`` adds is not carried to
-        another host.
+        Requests are repeated when the server is busy or the connection breaks. The Authorization header that ``auth``
+        adds is not sent to another host.
 
         Args:
             method: of HTTP.
@@ -154,7 +154,7 @@ class HttpClient:
             request: ``headers``, ``auth`` and ``data`` as requests takes them.
 
         Raises:
-            Unreachable: no response, or none but "later".
+            Unreachable: the server gives no response, or only asks to try later.
         """
         return self._patiently(url, lambda: self._once(method, url, **request))
 
@@ -183,7 +183,7 @@ class HttpClient:
             response = self._send(
                 method,
                 url,
-                # Blobs are addressed by the digest of their bytes as stored: nothing may recode them.
+                # The digest of a blob is that of its bytes as stored: no server may compress them anew.
                 headers={"Accept-Encoding": "identity", **(headers or {})},
                 stream=True,
                 timeout=_TIMEOUT,
@@ -225,7 +225,7 @@ class HttpClient:
 
 
 def shown(url: str) -> str:
-    """Return *url* as messages show it: with no password and no query, which may hold a signature."""
+    """Return *url* for messages, without password and query: a query may contain a signature."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -247,7 +247,7 @@ def _is_tls(error: BaseException) -> bool:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the first cause of *error*; what we were handling when it happened is not one."""
+    """Return the first cause of *error*. An error of our own that was being handled is not a cause."""
     while (cause := error.__cause__ or error.__context__) is not None and not isinstance(cause, AlpineError):
         error = cause
     return error
@@ -275,7 +275,7 @@ def _adapter(context: ssl.SSLContext) -> requests.adapters.BaseAdapter:
     from requests.adapters import HTTPAdapter
 
     class TrustingAdapter(HTTPAdapter):
-        """Trusts what *context* trusts, beside what requests trusts anyway."""
+        """Trusts what *context* trusts, and what requests trusts by default."""
 
         def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - requests' own signature
             super().init_poolmanager(*args, **options, ssl_context=context)

@@ -1,4 +1,4 @@
-"""Blobs on their way from a server: a download that goes on where it broke off.
+"""Downloads of blobs, which continue where a connection broke.
 
 Spec of ranges: RFC 9110, section 14.
 """
@@ -23,7 +23,7 @@ _REPORT_EVERY: Final = 0.5  # seconds
 
 
 class Download:
-    """The bytes of one blob, whole whatever happens to the connections that bring them."""
+    """The bytes of one blob, complete even if connections break."""
 
     def __init__(self, start: Callable[[int], Stream], *, size: int | None, what: str, progress: Progress) -> None:
         """Open nothing yet.
@@ -56,7 +56,7 @@ class Download:
         """Return at most *size* bytes; none at the end.
 
         Raises:
-            Unreachable: the connection broke time and again.
+            Unreachable: the connection broke too often.
         """
         while True:
             try:
@@ -73,7 +73,7 @@ class Download:
             self._stream = self._start(self._offset)
             self._skip(self._stream)
         if self._stream.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return b""  # the server holds no more than we have
+            return b""  # the server has no more bytes
         data = self._stream.read(size)
         if not data and self._size is not None and self._offset < self._size:
             raise Unreachable(
@@ -82,8 +82,8 @@ class Download:
         return data
 
     def _skip(self, stream: Stream) -> None:
-        """Bring *stream*, just opened, to our offset."""
-        if stream.status == HTTPStatus.OK:  # the whole blob: what we have of it is read over
+        """Skip the bytes of the new *stream* that were received before."""
+        if stream.status == HTTPStatus.OK:  # the whole blob: skip what was received before
             left = self._offset
             while left and (data := stream.read(min(left, _PIECE))):
                 left -= len(data)

@@ -1,4 +1,4 @@
-"""Servers on this machine: no proxy leads to them, and plain HTTP will do."""
+"""Servers on this machine: they are asked without a proxy, and may use plain HTTP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 from typing import Final
 
 NO_PROXY: Final = "localhost,127.0.0.0/8,::1"
-"""All of them, as the environment variable of this name lists hosts."""
+"""All loopback addresses, in the form of the environment variable of this name."""
 
 
 def is_loopback(host: str) -> bool:

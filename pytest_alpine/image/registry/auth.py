@@ -1,4 +1,4 @@
-"""Who we are to a registry: the credentials that ``docker login`` left, and the tokens they buy.
+"""Authorization at a registry: the credentials that ``docker login`` stored, and the tokens they are exchanged for.
 
 Specs: RFC 9110 section 11.6.1 (challenges), https://distribution.github.io/distribution/spec/auth/token/ and .../oauth/
 """
@@ -32,12 +32,12 @@ _CLIENT: Final = "pytest-alpine"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credentials:
-    """What ``docker login`` left for one registry."""
+    """What ``docker login`` stored for one registry."""
 
     username: str = ""
     password: str = ""
     identity_token: str = ""
-    """Stands for a name and password where the registry's token server hands them out."""
+    """Replaces name and password, if the registry's token server issues such tokens."""
 
     @property
     def basic(self) -> str:
@@ -47,7 +47,7 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Authorization:
-    """One value of the Authorization header, in the shape that requests keeps off other hosts."""
+    """One value of the Authorization header, in a form that requests does not send to other hosts."""
 
     header: str
 
@@ -58,7 +58,7 @@ class Authorization:
 
 
 def read_credentials(host: str) -> Credentials | None:
-    """Return what Docker's configuration holds for the registry *host*, credential helpers asked.
+    """Return the credentials for the registry *host* from Docker's configuration and its credential helpers.
 
     Raises:
         ImageError: the configuration or a credential helper is broken.
@@ -68,13 +68,13 @@ def read_credentials(host: str) -> Credentials | None:
 
     try:
         with warnings.catch_warnings():
-            # A helper that is not installed is a warning there, and then an error, which says the same.
+            # docker warns about a helper that is not installed, and then raises an error that says the same.
             warnings.simplefilter("ignore")
             found = docker.auth.load_config().resolve_authconfig(host)
     except (DockerException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.__cause__ or error  # a helper's own words, where docker's are a repr of them
+        reason = error.__cause__ or error  # the helper's own words; docker's message is a repr of them
         raise ImageError(f"the credentials of Docker's configuration cannot be read: {reason}") from error
-    # Credential helpers answer in another case than the configuration file is written in.
+    # Credential helpers capitalize the names of fields, the configuration file does not.
     values = {str(name).lower(): value for name, value in (found or {}).items() if isinstance(value, str)}
     credentials = Credentials(
         username=values.get("username", ""),
@@ -98,12 +98,12 @@ def parse_challenges(header: str) -> dict[str, dict[str, str]]:
 
 
 def authorize(client: HttpClient, challenge: str, scope: str, credentials: Credentials | None) -> Authorization | None:
-    """Return what answers a WWW-Authenticate *challenge*, or None where we have nothing to answer with.
+    """Return the authorization that a WWW-Authenticate *challenge* asks for, or None without suitable credentials.
 
     Args:
         client: fetches tokens.
         challenge: the header's value.
-        scope: what the token is for where the challenge names no scope.
+        scope: of the token, if the challenge names none.
         credentials: None asks for an anonymous token.
 
     Raises:

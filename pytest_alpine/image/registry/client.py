@@ -1,4 +1,4 @@
-"""One repository of a registry, over HTTP: logging in where asked to, and the registry's errors in our words.
+"""One repository of a registry, over HTTP: logs in when the registry asks, and translates its errors.
 
 Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Got = TypeVar("Got", Response, Stream)
 
-# Docker Hub's images are named after one host and served by another.
+# The name of Docker Hub's images has one host, and another host serves them.
 _HOSTS: Final = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 _ACCEPT: Final = ", ".join(sorted(INDEX_TYPES | MANIFEST_TYPES))
 _PING_LIMIT: Final = 1 << 16
@@ -115,7 +115,7 @@ class Repository:
         client = self._connected()
         request = {"url": f"{self._base}/v2/{self.name}/{path}", "headers": headers}
         response = send(client, {**request, "auth": self._authorization})
-        # A token that expired looks like one that never was.
+        # The registry refuses an expired token in the same way as no token.
         if response.status == HTTPStatus.UNAUTHORIZED and self._log_in(
             client, response.headers.get("WWW-Authenticate", "")
         ):
@@ -169,7 +169,7 @@ class Repository:
         return f"registry {self.registry} has no tag {reference!r} of {self.name!r}{hint}"
 
     def _tags(self) -> list[str]:
-        """Return the tags on the first page of the list, or none where the registry keeps them to itself."""
+        """Return the tags on the first page of the list, or none if the registry does not list them."""
         try:
             response = self._document("GET", "tags/list?n=1000", {})
             tags = json.loads(response.body).get("tags")
@@ -179,7 +179,7 @@ class Repository:
 
 
 def _base(client: HttpClient, host: str) -> str:
-    """Return the scheme and host; to this machine's own registries Docker tries TLS first, then plain HTTP."""
+    """Return scheme and host. For registries on this machine, TLS is tried first, then plain HTTP, as Docker does."""
     if is_loopback(host):
         try:
             client.document("GET", f"https://{host}/v2/", limit=_PING_LIMIT, patient=False)
@@ -201,7 +201,7 @@ def _hints(registry: str) -> Hints:
 
 
 def _credentials(registry: str) -> tuple[Credentials | None, str]:
-    """Return the credentials, or what is wrong with them: public images need none, so that it may not matter."""
+    """Return the credentials, or what is wrong with them, which does not matter for public images."""
     try:
         return read_credentials(registry), ""
     except ImageError as error:

@@ -48,7 +48,7 @@ def open_source(reference: Reference, platform: Platform, access: Access) -> Ima
 
 
 def known_source(reference: Reference, platform: Platform, access: Access) -> ImageSource | None:
-    """Return the image *reference* for *platform* as it was last looked up, or None where the store lacks any of that.
+    """Return the image *reference* for *platform* as it was last looked up, or None if the store lacks a part of it.
 
     Only its layers may have to be fetched.
     """
@@ -62,7 +62,7 @@ def known_source(reference: Reference, platform: Platform, access: Access) -> Im
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pull:
-    """One image on its way from its registry through the store."""
+    """One image that is read from its registry through the store."""
 
     reference: Reference
     access: Access
@@ -71,7 +71,7 @@ class _Pull:
     @classmethod
     def of(cls, reference: Reference, access: Access) -> _Pull:
         place = (reference.registry, reference.repository)
-        # Connections and tokens serve all platforms of all tags.
+        # All tags and platforms share connections and tokens.
         repository = access.once(("registry", *place), lambda: Repository(*place))
         return cls(reference=reference, access=access, repository=repository)
 
@@ -140,13 +140,13 @@ class _Pull:
         response = self.repository.manifest(tag)
         digest = self.access.store.add_document(response.body)
         said = response.headers.get("Docker-Content-Digest", digest)
-        # Where the registry has what we got, only the header is wrong.
+        # If the registry has a document with the digest of this one, only the header is wrong.
         if said.startswith("sha256:") and said != digest and not self.repository.has(digest):
             check_digest(f"{self.reference}, manifest", "digest", said, digest)
         return digest
 
     def _get(self, descriptor: Descriptor) -> bytes:
-        # Only the root, which a tag or digest names, comes without a media type.
+        # Only the root has no media type, as a tag or a digest names it.
         is_manifest = not descriptor.media_type or descriptor.media_type in INDEX_TYPES | MANIFEST_TYPES
         ask = self.repository.manifest if is_manifest else self.repository.config
         data = ask(descriptor.digest).body

@@ -1,4 +1,4 @@
-"""What a registry's TLS trusts beyond the machine's own authorities.
+"""Certificates to trust for one registry, beyond the machine's own authorities.
 
 Specs: containers-certs.d(5), and Docker's "Verify repository client with certificates".
 """
@@ -12,7 +12,7 @@ from pytest_alpine.errors import ImageError
 
 
 def certificate_folders(host: str) -> list[Path]:
-    """Return the folders that may hold certificates for *host* (with its port), most specific to the user first."""
+    """Return the folders that may hold certificates for *host* (with its port), the user's own first."""
     user = Path.home() / ".config"
     parents = (user / "containers", user / "docker", Path("/etc/containers"), Path("/etc/docker"))
     return [parent / "certs.d" / host for parent in parents]
@@ -31,7 +31,7 @@ def tls_context(host: str) -> ssl.SSLContext | None:
     if not files:
         return None
     context = ssl.create_default_context()
-    # Python 3.13 asks more of an authority's form than engines do; whoever put it there trusts it.
+    # Python 3.13 is stricter about the form of an authority's certificate than engines are.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     for file in files:
         try:
