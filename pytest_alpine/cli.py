@@ -38,9 +38,7 @@ _IMAGE: Final = "alpine:3.22, registry:NAME, oci:DIR:TAG, docker-archive:FILE, m
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, those of the process when None, and return its exit code."""
     options = _parser().parse_args(arguments)
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # names in an image may hold characters that the terminal's encoding lacks
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         found: int = options.run(options, Access(pull=options.pull, progress=_say))

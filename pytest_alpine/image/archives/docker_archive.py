@@ -1,7 +1,7 @@
 """The transport ``docker-archive:FILE[:TAG]``: what ``docker save`` writes.
 
 Specs: https://github.com/moby/docker-image-spec/blob/main/spec.md for ``manifest.json``; since Docker 25.0 the archive
-is an OCI image layout too, and then that is read, as it may hold more platforms than ``manifest.json`` tells of.
+is also an OCI image layout. The layout is read then, because ``manifest.json`` may not name all platforms.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _open(reference: Reference, access: Access) -> Files:
 
 
 def _chosen(files: Files, reference: Reference) -> Sequence[_Row]:
-    """Return the rows of the one image that *reference* names; none where the archive is an OCI layout alone."""
+    """Return the rows of the image that *reference* names; none if the archive is only an OCI layout."""
     if files.size(_MANIFEST) is None and files.size(INDEX) is not None:
         return ()
     rows = _rows(files)

@@ -1,4 +1,4 @@
-"""Named files that make up an image on disk: a folder, or a tar that may be compressed, read in any order."""
+"""The files of an image on disk: in a folder, or in a tar that may be compressed. They are read in any order."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from pytest_alpine.image.blobs.layer import ByteStream
 
 _PIECE: Final = 1 << 20
-# `docker save` writes a layer once and links to it from wherever else it is used.
+# `docker save` writes a layer once; other uses of it are links.
 _MAX_LINKS: Final = 8
 
 
 class Files(Protocol):
-    """Files by name, where a name is relative and has ``/`` between its parts."""
+    """Files by name. Names are relative, with ``/`` between their parts."""
 
     @property
     def where(self) -> str:
-        """What messages call the whole."""
+        """What messages call the folder or archive."""
         ...
 
     def size(self, name: str) -> int | None:
@@ -43,7 +43,7 @@ class Files(Protocol):
         ...
 
     def open(self, name: str) -> AbstractContextManager[ByteStream]:
-        """Open the file *name*, anew at every call.
+        """Open the file *name*; every call opens it anew.
 
         Raises:
             MalformedImage: there is no such file.
@@ -55,7 +55,7 @@ def read_document(files: Files, name: str) -> bytes:
     """Return the bytes of the file *name*, a document of JSON.
 
     Raises:
-        MalformedImage: there is no such file, it is too large for a document, or the archive was cut meanwhile.
+        MalformedImage: there is no such file, it is too large for a document, or the archive was truncated meanwhile.
     """
     size = files.size(name)
     if size is not None and size > DOCUMENT_LIMIT:
@@ -94,10 +94,10 @@ class Folder:
 
 
 class Archive:
-    """The files of a tar. Its headers are read once; the files are then read where they stand."""
+    """The files of a tar. Its headers are read once; then each file is read at its offset."""
 
     def __init__(self, path: Path, where: str, scratch: Path) -> None:
-        """Read the headers of the tar at *path*; what is compressed is unpacked in the folder *scratch* first.
+        """Read the headers of the tar at *path*; a compressed one is decompressed in the folder *scratch* first.
 
         Raises:
             ImageNotFound: there is no file at *path*.
@@ -107,7 +107,7 @@ class Archive:
         """
         self.where = where
         self._descriptor = _open_plain(path, where, scratch)
-        # It stays open as long as a layer's opener leads here: a scratch file has no name to open it by again.
+        # The file stays open as long as a layer refers to it: a scratch file has no name by which to open it again.
         weakref.finalize(self, os.close, self._descriptor)
         self._members, self._links = _index(self._descriptor, where)
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 INDEX: Final = "index.json"
 
-# The first is OCI's, the second containerd's and BuildKit's, which write the whole name there.
+# The first is OCI's. The second is that of containerd and BuildKit, which write the whole name there.
 _NAME_ANNOTATIONS: Final = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 
-# What engines leave out when they show a name.
+# Engines leave these out when they show a name.
 _IMPLIED_PREFIXES: Final = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "localhost/")
 
 
@@ -66,7 +66,7 @@ def layout_names(files: Files, reference: Reference) -> bool:
 
 
 def several_images(reference: Reference, there: str) -> str:
-    """Return the message where one image is asked for, and the tag leads to several."""
+    """Return the message that the tag leads to several images, where one was expected."""
     which = (
         f"several images have the tag {reference.tag!r}" if reference.tag else "several images, and no tag says which"
     )
@@ -121,7 +121,7 @@ class _Blobs:
 def _manifests(files: Files, reference: Reference) -> Published:
     blobs = _Blobs(files)
     found = published_manifests(_chosen(_entries(files, reference), reference), blobs.document, str(reference))
-    # An index may name more than was copied: `docker save` and `skopeo copy` take the platforms that are there.
+    # An index may name platforms that were not copied: `docker save` and `skopeo copy` write only those they have.
     there = {platform: manifest for platform, manifest in found.manifests.items() if blobs.exists(manifest)}
     if found.manifests and not there:
         digests = ", ".join(manifest.digest for manifest in found.manifests.values())
@@ -143,7 +143,7 @@ def _entries(files: Files, reference: Reference) -> Sequence[Descriptor]:
 
 
 def _way_out(files: Files, path: str) -> str:
-    """Return how to read what stands at *path* in place of a layout; nothing where that is unknown."""
+    """Return how to read *files*, which are at *path* and no layout; empty if that is unknown."""
     if files.size("manifest.json") is None:
         return ""
     if not isinstance(files, Folder):
@@ -156,12 +156,12 @@ def _way_out(files: Files, path: str) -> str:
 
 
 def _chosen(entries: Sequence[Descriptor], reference: Reference) -> Sequence[Descriptor]:
-    """Return the entries of the one image that *reference* names; each of its platforms may have an entry."""
+    """Return the entries of the image that *reference* names, which may have one for each of its platforms."""
     found = _with_tag(entries, reference.tag) if reference.tag else entries
     if not found:
         there = tags_there(name for entry in entries for name in _names(entry)[:1])
         raise ImageNotFound(f"{reference}: no image has the tag {reference.tag!r} (there: {there})")
-    # Entries without any name are one image too: its platforms stand in index.json itself.
+    # Entries without a name are one image: index.json itself lists its platforms.
     if len({_names(entry) for entry in found}) > 1 and len({entry.digest for entry in found}) > 1:
         there = tags_there((*_names(entry), entry.digest[:19])[0] for entry in found)
         raise ImageNotFound(several_images(reference, there))
@@ -185,7 +185,7 @@ def _familiar(name: str) -> str:
 
 
 def _check_layer_types(manifest: Manifest, where: str) -> None:
-    """Refuse layers that no tar reader can read, before any byte of them is looked at."""
+    """Refuse layers that are no tar, before any byte of them is read."""
     for number, layer in enumerate(manifest.layers):
         kind = layer.media_type
         if kind and ("tar" not in kind.rpartition("/")[2] or "encrypted" in kind):

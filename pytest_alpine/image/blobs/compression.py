@@ -1,4 +1,4 @@
-"""Compressed streams, told by their first bytes and never by their names.
+"""Compressed streams. Their first bytes tell the format, never their names.
 
 Specs: RFC 1952 (gzip), RFC 8878 (zstd), https://tukaani.org/xz/xz-file-format.txt, and bzip2, which has none.
 """
@@ -28,8 +28,8 @@ _BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 _MAGIC: Final = 10  # bytes of the longest of these
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header and checksum
 
-# A piece of input grows to at most 1032 times its size with gzip, and to 32768 times with zstd: both sizes keep the
-# output of one piece, and with it the memory that a hostile blob can claim, below 300 MB.
+# Decompressed, a piece of input is at most 1032 times as large with gzip, and 32768 times with zstd. With these sizes
+# the output of one piece stays below 300 MB, and so does the memory that a hostile blob can claim.
 _GZIP_PIECE: Final = 1 << 18
 _ZSTD_PIECE: Final = 1 << 12
 # With xz and bzip2 a few bytes may stand for gigabytes; but both give their output in pieces.
@@ -41,7 +41,7 @@ _WAY_OUT: Final = "; it was damaged or cut on its way: fetch it again"
 
 
 class _Decompressor(Protocol):
-    """What zlib and zstandard have in common: one member or frame."""
+    """One member or frame, as zlib and zstandard both offer it."""
 
     @property
     def eof(self) -> bool: ...
@@ -51,7 +51,7 @@ class _Decompressor(Protocol):
 
 
 class _InPieces(Protocol):
-    """What lzma and bz2 have in common beyond that."""
+    """One stream, as lzma and bz2 both offer it."""
 
     @property
     def eof(self) -> bool: ...
@@ -84,7 +84,7 @@ class _Bounded:
 
     @property
     def has_more(self) -> bool:
-        """Whether there is output left of what was put in."""
+        """Whether there is more output for the input so far."""
         return not (self._member.eof or self._member.needs_input)
 
     def decompress(self, data: bytes, /) -> bytes:
@@ -109,7 +109,7 @@ class _Peeked:
 
 
 class _Decompressed:
-    """The plain bytes of compressed members that follow each other."""
+    """The plain bytes of a sequence of compressed members."""
 
     def __init__(self, stream: ByteStream, start: Callable[[], _Decompressor], piece: int) -> None:
         self._stream = stream

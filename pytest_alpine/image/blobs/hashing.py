@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Hashing:
-    """A byte stream that is hashed beside the reading, in another thread: hashing releases the interpreter."""
+    """A byte stream that another thread hashes while it is read: hashing releases the interpreter."""
 
     def __init__(
         self,
@@ -29,8 +29,8 @@ class Hashing:
         Args:
             stream: what is read and hashed.
             algorithm: of the digest, such as ``sha256``.
-            copy: gets every piece too, in the other thread; what it raises, a later ``read`` or ``digest`` raises.
-            worker: the other thread; one of its own when None, which ends with the ``with`` block.
+            copy: gets every piece too, in the other thread; a later ``read`` or ``digest`` raises its errors.
+            worker: the other thread; when None, a new one, which ends with the ``with`` block.
         """
         self.size = 0
         """Bytes that were read so far."""
@@ -55,7 +55,7 @@ class Hashing:
         """Return at most *size* bytes; none at the end."""
         data = self._stream.read(size)
         if self._last is not None:
-            self._last.result()  # one piece in flight bounds the memory
+            self._last.result()  # at most one piece waits, which bounds the memory
         if data:
             self.size += len(data)
             self._last = self._worker.submit(self._take, data)

@@ -17,7 +17,7 @@ class ByteStream(Protocol):
 
 
 Opener = Callable[[], AbstractContextManager[ByteStream]]
-"""Opens the bytes anew at every call; whoever opens closes."""
+"""Opens the bytes anew at every call; the caller closes them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,12 +25,12 @@ class Layer:
     """One layer as its source holds it, compressed or not."""
 
     open: Opener
-    """Opens the layer's bytes as stored. They are checked against the digests while they are read."""
+    """Opens the layer's bytes as stored. The reader checks them against the digests."""
     where: str
     """What messages call it, such as ``alpine:3.22, layer 0``."""
     digest: str | None = None
-    """Digest of the bytes as stored, where the source names one."""
+    """Digest of the bytes as stored, if the source names one."""
     diff_id: str | None = None
-    """Digest of the uncompressed tar, where it is known before the bytes are read."""
+    """Digest of the uncompressed tar, if it is known before the bytes are read."""
     size: int | None = None
-    """Bytes as stored; None where the source holds no layer blobs."""
+    """Bytes as stored; None if the source holds no layer blobs."""

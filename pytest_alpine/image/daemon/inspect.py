@@ -1,4 +1,4 @@
-"""What a Docker engine tells of an image that it holds, and the stream in which it saves it.
+"""What a Docker engine tells about an image that it holds, and the stream of an image that it saves.
 
 Spec: the Engine API, https://docs.docker.com/reference/api/engine/
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Podman's words where another process loads or removes any image at this moment, this one or another.
+# Podman's words when another process loads or removes some image at this moment.
 _DISTURBED: Final = "failed to convert ImageData to ImageInspect"
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 _PIECE: Final = 1 << 20
@@ -45,19 +45,19 @@ class EngineImage:
     id: str
     """The digest of the configuration in a classic store, of the manifest or index in a containerd store."""
     platform: Platform | None
-    """With a containerd store, one of several; None where the engine, as Podman does, keeps the variant to itself."""
+    """With a containerd store, one of several; None if the engine does not tell the variant, as Podman."""
     diff_ids: tuple[str, ...]
-    """Of the layers for this platform, base first."""
+    """The layers for this platform, base first."""
     classic: bool
-    """Whether the engine has a classic store, which keeps one platform a tag, and no manifests."""
+    """Whether the engine has a classic store, which keeps one platform per tag, and no manifests."""
 
 
 def inspect(client: DockerClient, reference: Reference, connect: Connect) -> EngineImage:
-    """Return what the engine behind *client* tells of *reference*; *connect* connects to it anew.
+    """Return what the engine behind *client* tells about *reference*; *connect* opens another connection to it.
 
     Raises:
         ImageNotFound: it holds no such image; the message names those with the nearest names.
-        MalformedImage: what it tells cannot be understood.
+        MalformedImage: its answer cannot be understood.
         EngineError: it failed.
     """
     try:
@@ -82,10 +82,10 @@ def inspect(client: DockerClient, reference: Reference, connect: Connect) -> Eng
 
 
 def undisturbed(ask: Callable[[], T]) -> T:
-    """Return what *ask* does, which asks for an image; again where the engine stumbles over a change meanwhile.
+    """Return what *ask* returns; ask again while the engine fails because another process changes its images.
 
     Raises:
-        EngineError: it failed, or still stumbles after a second and a half.
+        EngineError: the engine failed, or still fails in this way after a second and a half.
     """
     for pause in _PAUSES:
         try:
@@ -98,29 +98,29 @@ def undisturbed(ask: Callable[[], T]) -> T:
 
 
 class SaveStream:
-    """The tar that the engine writes of an image. Its errors are ours; whoever opens closes."""
+    """The tar that the engine writes when it saves an image. The caller closes it."""
 
     def __init__(self, client: DockerClient, held: EngineImage) -> None:
         self._doing = f"cannot save {held.reference}"
         self._rest = b""
         self._last = b""
         with docker_errors(self._doing):
-            # By ID: a tag may be moved between two requests.
+            # By ID: a tag may move between two requests.
             self._pieces: Generator[bytes] = client.api.get_image(held.id, chunk_size=_PIECE)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing came so far."""
+        """Whether no bytes have arrived yet."""
         return not self._last
 
     @property
     def complaint(self) -> str:
-        """What the engine writes behind the bytes of an image in the middle of which it failed, if it did."""
+        """The error that the engine writes into the stream if it fails in the middle of an image, else empty."""
         text = self._last.decode("utf-8", "replace")
         return "".join(text.partition('{"errorDetail')[1:]).strip()
 
     def close(self) -> None:
-        """Close the connection, unless it was read to its end."""
+        """Close the connection, unless the stream was read to its end."""
         self._pieces.close()
 
     def read(self, size: int = -1, /) -> bytes:
@@ -150,7 +150,7 @@ def _not_held(client: DockerClient, reference: Reference) -> str:
     name = _engine_name(reference)
     with docker_errors("cannot list the engine's images"):
         tags = [tag for image in client.api.images() for tag in image.get("RepoTags") or ()]
-    # Ours are loaded for a run, under names that say nothing.
+    # Images that a run loaded have names that help nobody.
     there = sorted(tag for tag in tags if not tag.startswith(("<none>", f"{LOADED}:")))
     near = get_close_matches(name, there, n=_SHOWN, cutoff=0.5) or there[:_SHOWN]
     shown = f"it holds {', '.join(near)}" if near else "it holds no image with a name"
@@ -158,7 +158,7 @@ def _not_held(client: DockerClient, reference: Reference) -> str:
 
 
 def other_platform(held: EngineImage, platform: Platform, there: Sequence[Platform]) -> str:
-    """Return the message where the engine holds *held* for the platforms *there*, and not for *platform*."""
+    """Return the message that the engine holds *held* for the platforms *there*, but not for *platform*."""
     return (
         f"{held.reference}: the Docker engine holds it for {', '.join(map(str, there)) or 'no platform'}, "
         f"not for {platform}; pull it first: docker pull --platform {platform} {_engine_name(held.reference)}"

@@ -1,4 +1,4 @@
-"""An image as the stream that ``docker load`` and ``podman load`` read.
+"""An image as a stream that ``docker load`` and ``podman load`` read.
 
 Spec: ``manifest.json`` in https://github.com/moby/docker-image-spec/blob/main/spec.md
 """
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from pytest_alpine.image.store.store import StoredLayer
 
 LOADED: Final = "pytest-alpine"
-"""The repository of the names that images get which are loaded for a run; their IDs are the tags."""
+"""The repository in the names of images that a run loads; the tag is the image's ID."""
 
 _PIECE: Final = 1 << 20
 
 
 def docker_archive(image: Image, tag: str | None = None) -> Iterator[bytes]:
-    """Yield the archive of *image*, in pieces that are never the whole.
+    """Yield the archive of *image* in small pieces.
 
-    A classic engine that loads it names it by ``image.id``: the configuration goes in byte for byte, and with it
-    architecture and variant. Layers missing in the local store are fetched when the first piece is asked for.
+    The archive holds the configuration byte for byte, so that a classic engine names the image by ``image.id``. Layers
+    that the local store lacks are fetched before the first piece.
 
     Args:
         image: what to load.
-        tag: the name it gets, such as ``acme/app:1.2``; None gives it no name, and takes none away.
+        tag: the name to give it, such as ``acme/app:1.2``; with None, names stay as they are.
 
     Raises:
         MalformedImage: the image breaks its specification.
@@ -47,7 +47,7 @@ def docker_archive(image: Image, tag: str | None = None) -> Iterator[bytes]:
     config = f"{_hexadecimal(image.id)}.json"
     row = {"Config": config, "RepoTags": [tag] if tag else None, "Layers": [_layer_name(item) for item in diff_ids]}
     yield from _document(config, image.raw_config)
-    for layer in layers.values():  # a layer that is used twice is written once
+    for layer in layers.values():  # a layer that the image uses twice is written once
         yield from _layer(layer)
     yield from _document("manifest.json", json.dumps([row]).encode())
     yield bytes(2 * tarfile.BLOCKSIZE)
@@ -83,7 +83,7 @@ def _hexadecimal(digest: str) -> str:
 def _header(name: str, size: int) -> bytes:
     member = tarfile.TarInfo(name)
     member.size = size
-    # GNU's format, as `docker save` itself writes: it has sizes beyond 8 GiB without extended headers.
+    # GNU's format, which `docker save` writes too, has sizes beyond 8 GiB without extended headers.
     return member.tobuf(tarfile.GNU_FORMAT)
 
 

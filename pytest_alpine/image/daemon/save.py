@@ -1,4 +1,4 @@
-"""What an engine writes when it saves an image: a tar, read in one pass into the store.
+"""The tar that an engine writes when it saves an image; it is read into the store in one pass.
 
 Its layouts: ``ID/layer.tar`` up to Docker 24, ``blobs/sha256/DIGEST`` since 25.0, ``DIFF_ID.tar`` from Podman.
 Spec: https://github.com/moby/docker-image-spec/blob/main/spec.md
@@ -35,7 +35,7 @@ _DOCUMENT: Final = re.compile(r"[0-9a-f]{64}\.json")
 
 
 def keep_saved(stream: ByteStream, store: Store, where: str) -> None:
-    """Keep every layer and document of the saved image in *stream*; it is read once, to its end.
+    """Store every layer and document of the saved image in *stream*, which is read once, to its end.
 
     Raises:
         MalformedImage: the stream is no tar, or is truncated; the message begins with *where*.
@@ -52,18 +52,18 @@ def keep_saved(stream: ByteStream, store: Store, where: str) -> None:
                 _keep_blob(content, f"{blob[1]}:{blob[2]}", store, f"{where}, {name}")
             elif name.endswith(".tar"):
                 store.add_layer(Layer(open=partial(closing, content), where=f"{where}, {name}"))
-    while stream.read(_PIECE):  # the connection may be used again only when all of the answer was read
+    while stream.read(_PIECE):  # a connection can be used again only after the whole response was read
         pass
 
 
 @contextmanager
 def saved_layer(stream: ByteStream, digest: str, scratch: Path, where: str) -> Iterator[ByteStream]:
-    """Open one layer of the saved image in *stream*, copied to a file in the folder *scratch* meanwhile.
+    """Open one layer of the saved image in *stream*, which is copied to a file in the folder *scratch* first.
 
     Args:
-        stream: what the engine writes; it is read as far as the layer.
+        stream: what the engine writes; it is read up to the end of the layer.
         digest: the layer's diff ID, or the digest of its blob.
-        scratch: where the file is made; it is gone at the end.
+        scratch: the folder of the file, which is removed at the end.
         where: what messages call it.
 
     Raises:
@@ -80,7 +80,7 @@ def saved_layer(stream: ByteStream, digest: str, scratch: Path, where: str) -> I
 
 
 def _files(stream: ByteStream) -> Iterator[tuple[str, io.BufferedReader]]:
-    """Yield the regular files of the tar *stream*; each can be read until the next one is asked for."""
+    """Yield the regular files of the tar *stream*; each can be read until the next one is requested."""
     with tarfile.open(
         fileobj=cast("IO[bytes]", stream), mode="r|", bufsize=_PIECE, errors="surrogateescape", encoding="utf-8"
     ) as tar:
@@ -91,14 +91,14 @@ def _files(stream: ByteStream) -> Iterator[tuple[str, io.BufferedReader]]:
 
 
 def _is_document(content: io.BufferedReader) -> bool:
-    # Names do not tell: documents and layers stand side by side under blobs/. A tar begins with a file's name.
+    # Names do not tell: blobs/ holds both documents and layers. A tar begins with the name of a file.
     head = content.peek(tarfile.BLOCKSIZE)[: tarfile.BLOCKSIZE]
     return head.lstrip().startswith((b"{", b"[")) and head[257:262] != b"ustar"
 
 
 def _keep_document(content: io.BufferedReader, store: Store) -> None:
     data = content.read(DOCUMENT_LIMIT + 1)
-    if len(data) <= DOCUMENT_LIMIT:  # what is larger is no document, but a statement about the image
+    if len(data) <= DOCUMENT_LIMIT:  # a larger one is no document, but a statement about the image
         store.add_document(data)
 
 
@@ -108,7 +108,7 @@ def _keep_blob(content: io.BufferedReader, digest: str, store: Store, where: str
 
 
 def _copied(name: str, content: io.BufferedReader, digest: str, incoming: Incoming, where: str) -> bool:
-    """Copy the file *content* where it is the layer *digest*, and tell whether it is."""
+    """Copy the file *content* if it is the layer *digest*; return whether it is."""
     blob = _BLOB.fullmatch(name)
     if blob is None and not name.endswith(".tar"):
         return False

@@ -1,8 +1,8 @@
 """The transport ``docker-daemon:NAME``: the images that a Docker engine holds.
 
 Spec: the Engine API, https://docs.docker.com/reference/api/engine/. An engine's classic store names an image by the
-digest of its configuration; its containerd store by the digest of its manifest or index, which may hold several
-platforms. A saved image is kept in the local store, where the same digest finds it again.
+digest of its configuration, its containerd store by the digest of its manifest or index, which may hold several
+platforms. The local store keeps a saved image, and finds it by the same digest.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class ClassicImage:
         return self.config
 
     def layers(self) -> Sequence[Layer]:
-        """Return the layers, base first. Their sizes are unknown, as a classic store holds no blobs of them."""
+        """Return the layers, base first. Their sizes are unknown, because a classic store has no blobs."""
         return self.layer_list
 
 
 class _NotSavedError(MalformedImage):
-    """The local store lacks something of the image."""
+    """The local store lacks a part of the image."""
 
 
 def published(reference: Reference, access: Access, connect: Connect = connect) -> tuple[Platform, ...]:
@@ -77,12 +77,12 @@ def published(reference: Reference, access: Access, connect: Connect = connect) 
 
 
 def open_source(reference: Reference, platform: Platform, access: Access, connect: Connect = connect) -> ImageSource:
-    """Return the image *reference* for *platform*; what the store lacks of it is copied from the engine at once.
+    """Return the image *reference* for *platform*; the parts that the store lacks are copied from the engine at once.
 
     Raises:
         ImageNotFound: the engine does not hold it.
         PlatformNotFound: the engine holds it for other platforms only.
-        MalformedImage: the engine does not give all of it.
+        MalformedImage: the engine does not return all of it.
         EngineError: no engine answers, or it failed.
     """
     with closing(connect()) as client:
@@ -105,7 +105,7 @@ def _check_classic(held: EngineImage, platform: Platform) -> None:
 
 def _from_engine(client: DockerClient, held: EngineImage, platform: Platform, access: Access) -> ImageSource:
     try:
-        return _from_store(held, platform, access.store)  # another process may have copied it meanwhile
+        return _from_store(held, platform, access.store)  # another process may have copied it in the meantime
     except _NotSavedError:
         _save(client, held, access)
     if not held.classic and platform not in (there := _manifests(held, access.store).manifests):
@@ -114,10 +114,10 @@ def _from_engine(client: DockerClient, held: EngineImage, platform: Platform, ac
 
 
 def _from_store(held: EngineImage, platform: Platform, store: Store) -> ImageSource:
-    """Return the image out of the local store.
+    """Return the image from the local store.
 
     Raises:
-        _NotSavedError: something of it is not there.
+        _NotSavedError: a part of it is missing.
     """
     source = _classic_image(held, platform, store) if held.classic else _containerd_image(held, platform, store)
     for layer in source.layers():
@@ -167,7 +167,7 @@ def _containerd_image(held: EngineImage, platform: Platform, store: Store) -> Im
 
 
 def _manifests(held: EngineImage, store: Store) -> Published:
-    """Return the manifests of the platforms that the engine gave; an index may name more than were ever pulled."""
+    """Return the manifests of the platforms that the engine saved; an index may name more than were pulled."""
     root = Descriptor(digest=held.id, size=len(_document(held, held.id, store)), annotations={})
     listed = published_manifests([root], lambda blob: _document(held, blob.digest, store), str(held.reference))
     there = {platform: found for platform, found in listed.manifests.items() if store.document(found.digest)}

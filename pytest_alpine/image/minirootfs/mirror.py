@@ -1,6 +1,6 @@
-"""The files of an Alpine mirror, and those of one in a folder; ``web_mirror.py`` has those behind HTTP.
+"""The files of an Alpine mirror, and a mirror in a folder; ``web_mirror.py`` has mirrors behind HTTP.
 
-Spec: what https://wiki.alpinelinux.org/wiki/How_to_setup_a_Alpine_Linux_mirror copies.
+Spec: the tree that https://wiki.alpinelinux.org/wiki/How_to_setup_a_Alpine_Linux_mirror copies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.blobs.layer import ByteStream
 
 TEXT_LIMIT: Final = 1 << 20
-"""Bytes of a release file or listing; no more of it is read."""
+"""Bytes of a release file or listing; no more are read."""
 
 _FRESH: Final = 2.0  # seconds in which a file may change again and keep its time stamp
 
@@ -41,15 +41,15 @@ class Mirror(Protocol):
         ...
 
     def size(self, path: str) -> int | None:
-        """Return the bytes of the file at *path*, or None where there is none, or its size is not told."""
+        """Return the bytes of the file at *path*, or None if there is none, or its size is unknown."""
         ...
 
     def stamp(self, path: str) -> str | None:
-        """Return a text that changes with the content of the file at *path*, or None where nothing tells."""
+        """Return a text that changes with the content of the file at *path*, or None if there is none."""
         ...
 
     def open(self, path: str, *, size: int | None, what: str) -> AbstractContextManager[ByteStream]:
-        """Open the file at *path*; its *size* in bytes and *what* it is serve the reports of progress.
+        """Open the file at *path*; *size*, in bytes, and *what* it is are for progress reports.
 
         Raises:
             ImageNotFound: there is none.
@@ -94,12 +94,12 @@ class FolderMirror:
             return None
 
     def stamp(self, path: str) -> str | None:
-        """Return the file's identity and when it was last written; None while that is too fresh to tell."""
+        """Return the file's identity and when it was last written; None if that was a moment ago."""
         try:
             found = (self.root / path).stat()
         except OSError:
             return None
-        # Two writes within one tick of the file system's clock leave one time stamp.
+        # Two writes within one tick of the file system's clock have the same time stamp.
         if time.time() - found.st_mtime < _FRESH:
             return None
         return f"{found.st_dev} {found.st_ino} {found.st_size} {found.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""Tags of an Alpine mirror: which branch and version they mean, and which tarballs there are.
+"""Tags of an Alpine mirror: the branch and version that each means, and the tarballs that exist.
 
 Spec: the layout of Alpine's mirrors, ``BRANCH/releases/ARCH/latest-releases.yaml`` and the tarballs that it names.
 """
@@ -34,13 +34,13 @@ _SNAPSHOT: Final = re.compile(r"\d{8}")
 _FILE: Final = re.compile(r"[\w.+-]+")
 _SIZE: Final = re.compile(r"[0-9]{1,18}")
 _SHA512: Final = re.compile(r"[0-9a-f]{128}")
-# What is used of an entry of a release file.
+# The fields of a release file's entry that are read.
 _FIELDS: Final = ("file", "sha512", "size", "version")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """What a tag means: a folder of the mirror, and a version in it, or its latest where there is none."""
+    """The meaning of a tag: a folder of the mirror, and a version in it; without one, the latest."""
 
     branch: str
     version: str | None = None
@@ -62,7 +62,7 @@ class Tarball:
 
 
 def find_release(mirror: Mirror, tag: str | None) -> Release | None:
-    """Return what *tag* means on *mirror*, or None where it has not the shape of a tag; None is ``latest``."""
+    """Return what *tag* means on *mirror*, or None if it does not look like a tag. No tag means ``latest``."""
     tag = tag or LATEST
     if tag in {LATEST, _LATEST_STABLE}:
         return Release(branch=_latest(mirror))
@@ -112,7 +112,7 @@ def tags_there(mirror: Mirror) -> list[str]:
 
 
 def _latest(mirror: Mirror) -> str:
-    """Return the branch that is stable: a link to it on a mirror, and a file with its name where links cannot be."""
+    """Return the stable branch. A mirror has a link to it, or a file with its name where links are impossible."""
     text = (mirror.read(_LATEST_STABLE) or "").strip()
     if _BRANCH.fullmatch(text):
         return text
@@ -130,31 +130,31 @@ def _newest(mirror: Mirror, major: str) -> Release:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    # A part of a number that is too long for one is text.
+    # A part that is too long for a number is text.
     return [(int(part), "") if _SIZE.fullmatch(part) else (-1, part) for part in re.split(r"([0-9]+)", text)]
 
 
 def _kept_entry(text: str, where: str, store: Store) -> dict[str, Any] | None:
-    """Return what a release file says of the root filesystem, read by the first run that sees this *text*."""
-    # Loading the YAML library takes longer than finding all images of a suite.
+    """Return what a release file says about the root filesystem; the first run that sees this *text* parses it."""
+    # Importing the YAML library takes longer than finding all images of a suite.
     name = f"{FLAVOR} in {digest_of(text.encode())}"
     with suppress(ValueError):  # it was damaged
         known = json.loads(store.cached(name) or "")
         if isinstance(known, dict):
             return known
     entry = _entry(text, where)
-    # Others are wrong, and may be larger than they look: see _shown.
+    # Other values are wrong, and may be larger than they look: see _shown.
     if entry is not None and all(isinstance(value, str) for value in entry.values()):
-        with suppress(StoreError):  # it can be read again at any time
+        with suppress(StoreError):  # it can be parsed again at any time
             store.cache(name, json.dumps(entry))
     return entry
 
 
 def _entry(text: str, where: str) -> dict[str, Any] | None:
-    """Return what a release file says of the root filesystem: those of ``_FIELDS`` that it has."""
+    """Return those of ``_FIELDS`` that a release file has for the root filesystem."""
     import yaml
 
-    # All scalars are texts to these, and "<<" is none of their keys: merged ones grow without bounds.
+    # To these loaders all scalars are texts, and "<<" is an ordinary key: merge keys can grow without bounds.
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
         document = yaml.load(text, Loader=loader)  # noqa: S506 - both make nothing but texts, lists and dicts
@@ -180,21 +180,21 @@ def _named(entry: dict[str, Any], folder: str, where: str) -> Tarball:
 
 
 def _shown(value: object) -> str:
-    # References make lists of lists in which a few lines stand for more than all memory; none of it is written out.
+    # With references, a few lines of YAML can stand for more than all memory, so that such values are not shown.
     return f"{value!r:.150}" if value is None or isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _older(mirror: Mirror, path: str) -> Tarball | None:
-    """Return a tarball that its release file no longer names; its checksum stands beside it."""
+    """Return a tarball that its release file no longer names; its checksum lies beside it."""
     sha512 = read_sha512(mirror, path)
     return None if sha512 is None else Tarball(path=path, sha512=sha512, size=mirror.size(path))
 
 
 def read_sha512(mirror: Mirror, path: str) -> str | None:
-    """Return the checksum that stands beside the file at *path*, as sha512sum(1) writes it, or None.
+    """Return the checksum that lies beside the file at *path*, as sha512sum(1) writes it, or None.
 
     Raises:
-        MalformedImage: what stands there is no checksum.
+        MalformedImage: the file holds no checksum.
     """
     text = mirror.read(f"{path}.sha512")
     if text is None:

@@ -1,6 +1,6 @@
 """``minirootfs:BASE[:TAG]``: Alpine's own root filesystems, from a mirror, its copy, or one tarball.
 
-The configuration, which a root filesystem lacks, is the one that Docker's official image of it has.
+A root filesystem has no configuration; it gets the one of Docker's official image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES: Final = (".tar", ".tgz", ".tar.gz", ".tar.zst", ".tar.zstd")
 _PATH: Final = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What registries write in place of the variant that Platform leaves out.
+# Registries write these variants; Platform leaves them out.
 _VARIANTS: Final = {"arm64": "v8"}
 
 
@@ -63,7 +63,7 @@ class RootfsSource:
 
 
 def published(reference: Reference, access: Access) -> tuple[Platform, ...]:
-    """Return the platforms that *reference* exists for; of a mirror in a folder, only folders are read.
+    """Return the platforms that *reference* exists for. In a mirror on disk, only folders are read.
 
     Raises:
         ImageNotFound: there is no such folder, file or tag.
@@ -103,7 +103,7 @@ def synthesised_config(platform: Platform, diff_id: str) -> bytes:
     document: dict[str, Any] = {
         "architecture": platform.architecture,
         "config": {"Cmd": ["/bin/sh"], "Env": [_PATH]},
-        # Optional by the specification, but podman builds nothing on an image whose layers have none.
+        # The specification does not ask for a history, but podman cannot build on an image without one.
         "history": [{"created_by": "a root filesystem"}],
         "os": platform.os,
         "rootfs": {"diff_ids": [diff_id], "type": "layers"},
@@ -154,7 +154,7 @@ def _mirrored_layer(reference: Reference, platform: Platform, access: Access) ->
 
 def _published(mirror: Mirror, reference: Reference, release: Release, access: Access) -> tuple[Platform, ...]:
     listed = mirror.names(f"{release.branch}/releases") or []
-    # A server that lists no folders is asked for each.
+    # If the server lists no folders, it is asked for each.
     candidates = [platform for platform in PLATFORMS if platform.apk_arch in listed] or PLATFORMS
     found = tuple(platform for platform in candidates if _has(mirror, release, platform.apk_arch, access))
     if not found:

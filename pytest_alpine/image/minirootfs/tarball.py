@@ -1,4 +1,4 @@
-"""One root filesystem in a tarball, here or behind HTTP: what it is, only its contents tell."""
+"""One root filesystem in a tarball, on disk or behind HTTP. Only its contents tell its platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def tarball_layer(reference: Reference, access: Access) -> Layer:
-    """Return the layer in the tarball that *reference* names; a ``.sha512`` beside it is its digest.
+    """Return the layer in the tarball that *reference* names; a ``.sha512`` file beside it has its digest.
 
     Raises:
         ImageNotFound: there is no such file.
@@ -66,7 +66,7 @@ def _place(reference: Reference, access: Access) -> tuple[Mirror, str]:
 
 
 def _identified(layer: Layer, stamp: str | None, store: Store) -> Layer:
-    """Return *layer* with the diff ID that it had when its file was last read, or else read it now."""
+    """Return *layer* with its diff ID, which is cached if the file has not changed since it was last read."""
     name = f"tarball:{layer.where}:{stamp}"
     with store.lock(name):
         diff_id = store.cached(name) if stamp else None
@@ -78,7 +78,7 @@ def _identified(layer: Layer, stamp: str | None, store: Store) -> Layer:
 
 
 def _check_tag(reference: Reference, rootfs: LayeredRootFS) -> None:
-    """Refuse to call a tarball by a tag that it does not hold; one tarball has no tags, but people fill them in."""
+    """Refuse a tag that is not the release in the tarball: a tarball has no tags, but a matrix fills them in."""
     tag = (reference.tag or LATEST).removeprefix("v")
     try:
         release = read_release(rootfs)

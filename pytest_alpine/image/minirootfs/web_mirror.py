@@ -1,4 +1,4 @@
-"""The files of an Alpine mirror behind HTTP; the store caches what is read from the network."""
+"""The files of an Alpine mirror behind HTTP; the store caches what was read."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class WebMirror:
         return self._text(self._url(path))
 
     def names(self, path: str) -> list[str] | None:
-        """Return the names that the server lists for the folder *path*, or None where it lists none."""
+        """Return the names that the server lists for the folder *path*, or None if it lists none."""
         page = self._text(f"{self._url(path)}/" if path else f"{self.base}/")
         return None if page is None else _listed(page)
 
     def size(self, path: str) -> int | None:
-        """Return the bytes of the file at *path*, or None where there is none, or the server does not say."""
+        """Return the bytes of the file at *path*, or None if there is none, or the server does not say."""
         length = self._head(path).get("Content-Length", "")
         return int(length) if _LENGTH.fullmatch(length) else None
 
     def stamp(self, path: str) -> str | None:
-        """Return what the server says of the file's version, or None where it says nothing."""
+        """Return what the server says about the file's version, or None if it says nothing."""
         found = self._head(path)
         version = found.get("ETag") or found.get("Last-Modified")
         return f"{version} {found.get('Content-Length')}" if version else None
@@ -90,7 +90,9 @@ class WebMirror:
     def _text(self, url: str) -> str | None:
         def ask() -> str | None:
             response = self._client().document("GET", url, limit=TEXT_LIMIT)
-            hidden = url.endswith("/") and response.status == HTTPStatus.FORBIDDEN  # a folder that is not to be listed
+            hidden = (
+                url.endswith("/") and response.status == HTTPStatus.FORBIDDEN
+            )  # the server does not list this folder
             if hidden or response.status in _GONE:
                 return None
             _check(response.status, url, shown(url))
@@ -110,7 +112,7 @@ class WebMirror:
         return found
 
     def _cached(self, name: str, ask: Callable[[], str | None]) -> str | None:
-        """Return what *ask* returns, which is asked once; see ``Access`` for the pull policies."""
+        """Return what *ask* returned the first time; see ``Access`` for the pull policies."""
         return self.access.once(name, lambda: self._asked(name, ask))
 
     def _asked(self, name: str, ask: Callable[[], str | None]) -> str | None:
@@ -148,7 +150,7 @@ class _Links(HTMLParser):
 
 
 def _listed(page: str) -> list[str]:
-    """Return the names of files and folders in a server's *page* on a folder; other links lead elsewhere."""
+    """Return the files and folders that a server's *page* about a folder links to; other links lead elsewhere."""
     links = _Links()
     links.feed(page)
     names = (unquote(target.removeprefix("./").removesuffix("/")) for target in links.targets)

@@ -1,4 +1,4 @@
-"""What an image says of itself: its configuration.
+"""The configuration of an image: what it says about itself.
 
 Spec: https://github.com/opencontainers/image-spec/blob/main/config.md; ``OnBuild`` and ``Shell`` are Docker's:
 https://github.com/moby/docker-image-spec
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryEntry:
-    """How one layer came to be, or a step of the build that made none."""
+    """The build step that made one layer, or one that made no layer."""
 
     created: str | None
     created_by: str
@@ -101,7 +101,7 @@ def parse_config(data: bytes, where: str) -> ImageConfig:
 
 def _words(document: dict[str, Any], name: str, where: str) -> tuple[str, ...]:
     value = document.get(name)
-    if isinstance(value, str):  # as Docker wrote it once, and still reads it
+    if isinstance(value, str):  # Docker once wrote a string here, and still reads it
         return (value,)
     words = field(document, name, list, where, [])
     if not all(isinstance(word, str) for word in words):

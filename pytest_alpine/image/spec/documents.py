@@ -29,7 +29,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(data)
-    # Text that nests a thousand arrays ends the interpreter's stack, not the parser's patience.
+    # A thousand nested arrays exhaust the interpreter's stack.
     except (ValueError, RecursionError) as error:
         raise MalformedImage(f"{where}: not JSON: {error}") from error
     if not isinstance(value, dict):
@@ -38,7 +38,7 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
 
 
 def field(document: dict[str, Any], name: str, kind: type[Value], where: str, default: Value | None = None) -> Value:
-    """Return the field *name* of *document*, which is of *kind*; *default* stands in for a missing or null one.
+    """Return the field *name* of *document*, which must be of *kind*; *default* replaces a missing or null one.
 
     Raises:
         MalformedImage: the field is missing and has no default, or is of another kind; the message begins with
@@ -54,10 +54,10 @@ def field(document: dict[str, Any], name: str, kind: type[Value], where: str, de
 
 
 def checked_digest(text: object, where: str) -> str:
-    """Return *text*, which is a SHA-256 or SHA-512 digest; digests become file names, so nothing else may pass.
+    """Return *text* if it is a SHA-256 or SHA-512 digest. Digests become file names, so nothing else may pass.
 
     Raises:
-        MalformedImage: it is not; the message begins with *where*.
+        MalformedImage: it is no digest; the message begins with *where*.
     """
     if not isinstance(text, str) or not _DIGEST.fullmatch(text):
         raise MalformedImage(f"{where}: invalid digest {text!r:.150} (expected sha256: and 64 hexadecimal digits)")

@@ -36,7 +36,7 @@ UNKNOWN_SIZE: Final = -1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Descriptor:
-    """What an index or manifest says of one blob."""
+    """What an index or manifest says about one blob."""
 
     digest: str
     size: int
@@ -45,7 +45,7 @@ class Descriptor:
     artifact_type: str = ""
     """What an artifact is, such as an SBOM, a signature or a chart."""
     platform: Platform | None = None
-    """None where the index names none, as in most OCI layouts."""
+    """None if the index names none, as in most OCI layouts."""
     annotations: Mapping[str, str]
     attestation: bool = False
     """Whether it holds statements about another image (provenance, SBOM) and is no image itself."""
@@ -69,7 +69,7 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """Several manifests, as a rule one a platform."""
+    """Several manifests, usually one per platform."""
 
     manifests: tuple[Descriptor, ...]
     broken: tuple[MalformedImage, ...] = ()
@@ -82,14 +82,14 @@ def is_artifact(artifact_type: str) -> bool:
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest | Index:
-    """Return the manifest or index in *data*; what it is, its fields say, as its ``mediaType`` is optional.
+    """Return the manifest or index in *data*. Its fields tell which it is, because ``mediaType`` is optional.
 
     Raises:
         MalformedImage: it is neither; the message begins with *where*.
     """
     document = parse_json(data, where)
     media_type = field(document, "mediaType", str, where, "")
-    # A document that is both could be read as another image by another tool (CVE-2021-41190).
+    # Two tools could read a document that is both as two different images (CVE-2021-41190).
     if "manifests" in document and ("layers" in document or "config" in document):
         raise MalformedImage(f"{where}: a manifest and an index at once (expected 'layers' or 'manifests', not both)")
     if "manifests" in document and media_type not in MANIFEST_TYPES:
@@ -122,7 +122,7 @@ def parse_descriptor(document: dict[str, Any], where: str) -> Descriptor:
         artifact_type=field(document, "artifactType", str, where, ""),
         platform=_platform(*names),
         annotations={str(name): str(value) for name, value in annotations.items()},
-        # BuildKit gives attestations this platform so that no engine picks them.
+        # BuildKit gives attestations this platform so that no engine chooses them.
         attestation="vnd.docker.reference.type" in annotations or names[:2] == ["unknown", "unknown"],
     )
 

@@ -1,1 +1,1 @@
-"""The local store: what was read of an image once is never read again."""
+"""The local store: no part of an image is fetched twice."""

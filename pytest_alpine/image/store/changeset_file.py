@@ -1,4 +1,4 @@
-"""Changesets as files of the store: one JSON document a layer, made to load fast."""
+"""Changesets as files of the store: one JSON document per layer, in a form that loads fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_alpine.rootfs.layers import Changeset, HardLink
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Raised with every change of what is kept; a file of another format is read anew from its layer.
+# Raise this with every change of the content: a file of another format is made anew from its layer.
 _FORMAT: Final = 2
 
 
@@ -28,7 +28,7 @@ def dump_changeset(changeset: Changeset, tar_size: int) -> bytes:
 
 
 def load_changeset(path: Path, tar: Path) -> Changeset | None:
-    """Return the changeset in the file *path*, or None where it, or the layer *tar* it speaks of, is not whole."""
+    """Return the changeset in the file *path*, or None if it, or its layer *tar*, is not complete."""
     try:
         document = json.loads(path.read_bytes())
         if document["format"] != _FORMAT or tar.stat().st_size != document["tar_size"]:

@@ -1,7 +1,7 @@
-"""Files on their way into the store: they appear there whole or not at all.
+"""Files that are being written into the store: they appear there complete or not at all.
 
-A writer holds a lock (flock(2)) on its file, which the kernel drops when the process dies, however it dies. So what
-nobody holds was left by a killed process, and the next writer removes it.
+A writer holds a lock (flock(2)) on its file. The kernel releases it when the process dies, however it dies. So an
+unlocked file was left by a killed process, and the next writer removes it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a StoreError that names *path*."""
+    """Turn errors of the file system into a StoreError that names *path*."""
     try:
         yield
     except OSError as error:
@@ -45,7 +45,7 @@ class Incoming:
     stream: IO[bytes]
 
     def keep(self, path: Path) -> None:
-        """Move the finished file to *path*, whole, in place of what stands there.
+        """Move the finished file to *path*, in place of an older one.
 
         Raises:
             StoreError: the disk is full, or the folder cannot be written.
@@ -58,7 +58,7 @@ class Incoming:
 
 @contextmanager
 def incoming_file(folder: Path) -> Iterator[Incoming]:
-    """Open a new file in *folder* for writing; it is gone at the end unless it was kept.
+    """Open a new file in *folder* for writing; it is removed at the end unless it was kept.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -67,17 +67,17 @@ def incoming_file(folder: Path) -> Iterator[Incoming]:
     try:
         yield incoming
     finally:
-        # A full disk refuses the last bytes when a file is closed; what was to be kept has been flushed before.
+        # On a full disk, closing a file may fail. A file that was kept has been flushed before.
         with suppress(OSError):
             incoming.stream.close()
         incoming.path.unlink(missing_ok=True)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove from *folder* what killed processes left there."""
+    """Remove the files that killed processes left in *folder*."""
     with suppress(OSError):
         for path in folder.iterdir():
-            # Another process may have removed, kept or locked it in the meantime: that settles it too.
+            # Another process may have removed, kept or locked the file in the meantime. That is fine.
             with suppress(OSError), path.open("rb") as stream:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
@@ -92,4 +92,4 @@ def _locked(folder: Path) -> Incoming:
             fcntl.flock(stream, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 return Incoming(path=Path(name), stream=stream)
-        stream.close()  # taken for abandoned in the moment before it was locked
+        stream.close()  # another writer removed it in the moment before it was locked

@@ -1,8 +1,8 @@
-"""The content-addressed store: what was read of an image once is never read again.
+"""The content-addressed store: no part of an image is fetched twice.
 
-Layers are kept as plain tars under their diff ID, beside the changeset that was read from each; manifests and
-configurations under their digest. Files appear whole or not at all, so that any number of processes may share a
-store, and a process that dies leaves no half of anything.
+It keeps layers as plain tars under their diff ID, each beside its changeset, and manifests and configurations under
+their digest. A file appears complete or not at all: any number of processes may share a store, and a process that dies
+leaves nothing half-written.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from pytest_alpine.image.blobs.layer import Layer
 
 Progress = Callable[[str], None]
-"""Is told what takes a while, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
+"""Gets reports of long steps, such as ``pulling alpine:3.22 linux/arm64, 1.2/3.9 MB``."""
 
 _PIECE: Final = 1 << 20
 _EMPTY: Final = Changeset(added=(), removed=frozenset(), opaque=frozenset())
-# Of a file system that is mounted read-only, and of a folder that belongs to somebody else.
+# The errors of a file system that is mounted read-only, and of a folder that belongs to another user.
 _NOT_OURS: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -71,16 +71,16 @@ class Store:
         return cls(Path(os.path.expanduser(chosen)) if chosen else platformdirs.user_cache_path("pytest-alpine"))  # noqa: PTH111
 
     def document(self, digest: str) -> bytes | None:
-        """Return the manifest or configuration with this *digest*, or None where the store has none."""
+        """Return the manifest or configuration with this *digest*, or None if the store has none."""
         try:
             data = self._path("documents", digest).read_bytes()
         except OSError:
             return None
-        # A document is small: checking it costs less than explaining a damaged one.
+        # A document is small: checking it is cheaper than explaining a damaged one.
         return data if digest_of(data, digest.partition(":")[0]) == digest else None
 
     def add_document(self, data: bytes, algorithm: str = "sha256") -> str:
-        """Keep a manifest or configuration and return its digest.
+        """Store a manifest or configuration and return its digest.
 
         Raises:
             StoreError: the store cannot be written.
@@ -109,7 +109,7 @@ class Store:
     def layer(self, layer: Layer, progress: Progress = silent) -> StoredLayer:
         """Return *layer* from the store; where it is missing, one process reads it from its source first.
 
-        The others tell *progress* that they wait.
+        Other processes wait, and tell *progress* so.
 
         Raises:
             DigestMismatch: the bytes are not those that the digest or diff ID names.
@@ -127,11 +127,11 @@ class Store:
         return found
 
     def add_layer(self, layer: Layer) -> StoredLayer:
-        """Keep *layer*, which need name neither digest nor diff ID, and return what it is; see ``layer``."""
+        """Store *layer*, whose digest and diff ID may be unknown, and return it; see ``layer``."""
         return self._fetch(layer)
 
     def tree(self, layers: Sequence[Layer], progress: Progress = silent) -> StoredTree:
-        """Return what *layers*, base first, add up to; missing ones are read from their source, see ``layer``."""
+        """Return the tree that *layers*, base first, make; missing ones are read from their source, see ``layer``."""
         known = [diff_id for layer in layers if (diff_id := layer.diff_id or self._known_diff_id(layer.digest))]
         if len(known) == len(layers):
             tars = [self._path("layers", diff_id, ".tar") for diff_id in known]
@@ -146,7 +146,7 @@ class Store:
         return tree
 
     def diff_id(self, layer: Layer, progress: Progress = silent) -> str:
-        """Return the diff ID of *layer*, which is read from its source only where it is not known; see ``layer``."""
+        """Return the diff ID of *layer*; if it is unknown, the layer is read from its source, see ``layer``."""
         known = layer.diff_id or self._known_diff_id(layer.digest)
         return known if known and self.has(known) else self.layer(layer, progress).diff_id
 
@@ -158,12 +158,12 @@ class Store:
     def lock(self, key: str, *, waiting: str = "", progress: Progress = silent) -> Iterator[None]:
         """Hold the lock for *key* among all processes that share the store; its file is never unlinked.
 
-        There is none in a store that cannot be written: what is there can be read, and a write is an error by itself.
+        In a store that cannot be written nothing is locked: readers need no lock, and a write raises its own error.
 
         Args:
             key: a digest, or any other text.
-            waiting: is told where another process holds the lock.
-            progress: is told that.
+            waiting: the report while another process holds the lock.
+            progress: gets it.
 
         Raises:
             StoreError: the lock's file cannot be made, for example because the disk is full.
@@ -214,7 +214,7 @@ class Store:
             changeset = read_changeset(incoming.path, layer.where) if size else _EMPTY
             tar = self._path("layers", diff_id, ".tar")
             incoming.keep(tar)
-        # The changeset is written last: a layer is in the store only when its changeset is.
+        # The changeset is written last: without it, the layer is not in the store.
         self._write(tar.with_suffix(".json"), dump_changeset(changeset, size))
         if layer.digest is not None:
             self._write(self._path("diff-ids", layer.digest), diff_id.encode())
@@ -239,7 +239,7 @@ def _unpack(layer: Layer, incoming: Incoming) -> str:
         try:
             diff_id = _write_plain(layer, stored, incoming, worker)
         except MalformedImage:
-            # Damaged bytes rarely decompress: that they are damaged is the truth, not what zlib made of them.
+            # Damaged bytes rarely decompress. Then the damage is the cause to report, not the decompressor's error.
             _check_stored(layer, stored)
             raise
         _check_stored(layer, stored)
@@ -263,7 +263,7 @@ def _write_plain(layer: Layer, stored: Hashing, incoming: Incoming, worker: Exec
 
 
 def _check_stored(layer: Layer, stored: Hashing) -> None:
-    # What follows the compressed data belongs to the blob too; but no further than the blob is said to go.
+    # Bytes behind the compressed data belong to the blob too. No more are read than its size says.
     while (layer.size is None or stored.size <= layer.size) and stored.read(_PIECE):
         pass
     if layer.size is not None and stored.size < layer.size:

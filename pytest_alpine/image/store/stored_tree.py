@@ -1,6 +1,6 @@
-"""The flattened tree of an image as a file of the store: what a second run reads in place of all layers.
+"""The flattened tree of an image as a file of the store, which a second run reads in place of all layers.
 
-It is kept under the chain ID of the layers, which names what they add up to.
+Its name is the chain ID of the layers.
 Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# Raised with every change of what is kept; a file of another format is made anew from the changesets.
+# Raise this with every change of the content: a file of another format is made anew from the changesets.
 _FORMAT: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTree:
-    """What the layers of an image add up to."""
+    """The tree that the layers of an image make."""
 
     entries: Mapping[str, Entry]
     """By absolute path."""
@@ -39,7 +39,7 @@ class StoredTree:
 
 
 class _Entries(Mapping[str, Entry]):
-    """Entries that are made when they are asked for: most questions need a few of them."""
+    """Entries that are made on first use: most checks need only a few of them."""
 
     def __init__(self, rows: dict[str, list[Any]]) -> None:
         self._rows = rows
@@ -73,12 +73,12 @@ class _Entries(Mapping[str, Entry]):
 
 
 def chain_id(diff_ids: Sequence[str]) -> str:
-    """Return the digest that names the layers *diff_ids*, base first, together."""
+    """Return the digest that names the stack of the layers *diff_ids*, base first."""
     return reduce(lambda below, diff_id: digest_of(f"{below} {diff_id}".encode()), diff_ids)
 
 
 def stack(changesets: Sequence[Changeset], tars: Sequence[Path], names: Sequence[str]) -> StoredTree:
-    """Return what *changesets*, base first, add up to; *tars* are their layers, *names* what messages call these.
+    """Return the tree that *changesets*, base first, make; *tars* are their layers, *names* their names in messages.
 
     Raises:
         MalformedImage: a hard link to nothing, or an entry below something that is no directory.
@@ -108,7 +108,7 @@ def dump_tree(tree: StoredTree) -> bytes:
 
 
 def load_tree(path: Path, tars: Sequence[Path]) -> StoredTree | None:
-    """Return the tree in the file *path*, or None where it, or one of the layers *tars*, is not whole."""
+    """Return the tree in the file *path*, or None if it, or one of the layers *tars*, is not complete."""
     try:
         document = json.loads(path.read_bytes())
         if document["format"] != _FORMAT or document["tar_sizes"] != [tar.stat().st_size for tar in tars]:
