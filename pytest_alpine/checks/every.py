@@ -60,7 +60,7 @@ def check_image(  # noqa: PLR0913 - what a user can say on the command line
         except_: what is allowed.
         foreign: shell patterns of files for other machines or glibc; see ``assert_runnable``.
         secdb: where Alpine's security data are; see ``assert_patched``. None leaves fixes aside.
-        today: the day that ends of support are compared with.
+        today: the date by which a branch of Alpine must still be supported.
 
     Raises:
         ImageError: the image cannot be fetched.

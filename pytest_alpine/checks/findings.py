@@ -1,4 +1,4 @@
-"""What checks find, and how it is told: expected, actual, the nearest truth, and the image it was seen in."""
+"""Findings, and the messages of failed checks: what was expected and found, a hint, and the image."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Finding:
     """
 
     check: str
-    """The assertion that looks for it, such as ``installed``."""
+    """The assertion that found it, such as ``installed``; for a rule of hygiene ``clean:`` and its name."""
     subject: str
     """What it is about: a constraint, a path, a measure."""
     expected: str
     actual: str
     hint: str = ""
-    """The nearest truth, or what would mend it."""
+    """What is similar, or what would solve the problem."""
 
     def __post_init__(self) -> None:
         """Write what cannot be shown as escapes."""

@@ -1,4 +1,4 @@
-"""Which packages are installed, asked in the words of apk's world file.
+"""``assert_installed``: the installed packages meet constraints, written as in apk's world file.
 
 Spec: apk-world(5).
 """
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def assert_installed(target: Target, *constraints: str) -> None:
     """Fail unless *target* meets every one of *constraints*, written as in apk's world file.
 
-    ``musl``, ``curl>=8.5``, ``openssl~3.3``, ``so:libz.so.1``; ``!bash`` means that it must be absent.
-    What another package provides counts, as it does for apk. Follows apk-world(5).
+    Examples: ``musl``, ``curl>=8.5``, ``openssl~3.3``, ``so:libz.so.1``; ``!bash`` means that it must be absent.
+    As for apk, a name that another package provides counts too. Follows apk-world(5).
 
     Args:
         target: an image or a running container.
         constraints: at least one.
 
     Raises:
-        AssertionError: a constraint is not met; the message tells all of them and the nearest names.
+        AssertionError: a constraint is not met; the message tells each, and which names are similar.
         InvalidConstraint: a constraint cannot be read.
         DatabaseError: there is no package database, or a broken one.
     """

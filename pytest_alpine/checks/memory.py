@@ -1,4 +1,4 @@
-"""How much memory the processes of a running container use."""
+"""``assert_memory``: the processes of a running container use no more memory than a limit."""
 
 from __future__ import annotations
 

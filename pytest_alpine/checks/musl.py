@@ -1,4 +1,4 @@
-"""Whether the C library is musl, and nothing beside it is glibc's or was built for glibc."""
+"""``assert_musl``: the C library is musl, and no file is part of glibc or was built for it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pytest_alpine.facts.libc import Libc
     from pytest_alpine.image.image import Image
 
-_MOST_FILES: Final = 20  # of a glibc system every file is glibc's: hundreds of lines would bury the one that matters
+_MOST_FILES: Final = 20  # in a system of glibc, hundreds of files would hide the one that matters
 
 
 def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the C library of *target* is musl, with its loader in place, and nothing there is glibc's.
 
-    That is: no loader of glibc beside musl's, and no ELF file that was built for glibc, which is told by the versions
-    of the symbols that it needs (``GLIBC_2.34``). gcompat, which lends musl the names of glibc, is musl.
+    There must be no loader of glibc beside musl's, and no ELF file that was built for glibc. The versions of the
+    symbols that a file needs tell (``GLIBC_2.34``). gcompat, which gives musl the names of glibc, is allowed.
 
     Args:
         target: an image or a running container.
@@ -31,8 +31,8 @@ def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) ->
             ``*`` matches ``/`` too.
 
     Raises:
-        AssertionError: no musl loader, another platform's loader, a glibc, or what was built for it; the message
-            names each file and its package, the largest first, as far as they are not too many.
+        AssertionError: there is no loader of musl for this platform, or there is a glibc or something built for it; the
+            message names the largest files, and their packages.
         DatabaseError: the package database is malformed.
     """
     __tracebackhide__ = True
@@ -40,7 +40,7 @@ def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) ->
 
 
 def find_musl(target: Image | Container, foreign: str | Iterable[str] = ()) -> tuple[Finding, ...]:
-    """Return what speaks against musl in *target*; see ``assert_musl``."""
+    """Return a finding for everything in *target* that is not musl's; see ``assert_musl``."""
     with open_snapshot(target) as snapshot:
         return (*_loaders(snapshot), *_built_for_glibc(snapshot, as_globs(foreign)))
 

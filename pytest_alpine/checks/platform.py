@@ -1,7 +1,7 @@
-"""Whether an image is for the platform it is published for: what it says of itself, and what its files are.
+"""``assert_platform``: the configuration and the files of an image are for the platform that was asked for.
 
-Emulation hides the difference: an image for arm64 with programs for amd64 runs, slowly, on a machine that has QEMU,
-and on no other. ``uname -m`` tells nothing either, since it is the kernel's answer and not the programs'.
+Emulation hides a mistake: an image for arm64 with programs for amd64 runs slowly on a machine that has QEMU, and on no
+other. ``uname -m`` does not show it, as the kernel answers, and not the programs.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ _SHOWN: Final = 5
 def assert_platform(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless everything in *target* is for the platform that was asked for.
 
-    That is: the image's configuration, ``/etc/apk/arch``, the packages' architecture, the header of every ELF file,
-    and for arm, where v6 and v7 share it, each file's build attributes and the name of the C library it is linked
-    to. A running container is asked for its own view too. What is not there says nothing.
+    The check reads the image's configuration, ``/etc/apk/arch``, the packages' architecture and the header of every ELF
+    file. As v6 and v7 of arm share that header, it reads the build attributes of their files too, and the name of the C
+    library that they are linked to. In a running container, ``apk --print-arch`` is run.
+    What is missing is not an error.
 
     Args:
         target: an image or a running container.
@@ -46,7 +47,7 @@ def assert_platform(target: Image | Container, foreign: str | Iterable[str] = ()
             such as ``/lib/firmware/*``, where ``*`` matches ``/`` too.
 
     Raises:
-        AssertionError: something is for another platform; the message tells all of it, the largest file first.
+        AssertionError: something is for another platform; the message tells everything, the largest file first.
         InvalidPlatform: Alpine does not exist for the platform.
         DatabaseError: the package database is malformed.
     """
@@ -74,7 +75,7 @@ def _finding(subject: str, expected: object, actual: str) -> Finding:
 def _config(snapshot: Snapshot) -> Iterator[Finding]:
     config = snapshot.image.config
     wanted, said = snapshot.platform, config.platform
-    # Nothing said of a variant is nothing wrong: the classic builder of Docker writes none.
+    # A missing variant is not an error: Docker's classic builder writes none.
     if said != wanted and (config.variant or (said.os, said.architecture) != (wanted.os, wanted.architecture)):
         yield _finding("configuration", wanted, str(said))
 
@@ -112,7 +113,7 @@ def _odd_files(snapshot: Snapshot) -> Iterator[tuple[Binary, str]]:
 
 
 def _oddity(snapshot: Snapshot, binary: Binary) -> str:
-    """Return what speaks against the platform in *binary*, or nothing."""
+    """Return why *binary* is not for the platform; empty where it is."""
     elf = binary.elf
     if elf is None:
         return f"a broken ELF file: {binary.problem}"
@@ -141,7 +142,7 @@ def _arm_oddity(snapshot: Snapshot, binary: Binary) -> str:
     except MalformedImage as error:
         return f"broken build attributes: {error}"
     wanted = int(snapshot.platform.variant.removeprefix("v"))
-    # What was built for an older processor runs; without attributes, as Go builds its programs, nobody can tell.
+    # Programs for an older processor run. Without attributes, as in programs of Go, nobody can tell.
     if attributes is None or attributes.architecture is None or attributes.architecture <= wanted:
         return ""
     return _told(attributes)

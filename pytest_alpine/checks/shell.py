@@ -1,4 +1,4 @@
-"""Which shell stands behind ``/bin/sh``."""
+"""``assert_shell``: which shell ``/bin/sh`` is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def assert_shell(target: Target, name: str) -> None:
 
     Args:
         target: an image or a running container.
-        name: the kind of shell; told by the file behind the links, not by a link's name.
+        name: the kind of shell. The file behind all links decides, not the name of a link.
 
     Raises:
-        AssertionError: another shell stands there, or none.
+        AssertionError: ``/bin/sh`` is another shell, or does not exist.
     """
     __tracebackhide__ = True
     require_none(find_shell(target, name), target)

@@ -68,8 +68,8 @@ def assert_size(
         rootfs: the regular files of the flattened tree.
 
     Raises:
-        AssertionError: a measure is over its budget, or the source cannot tell it; the message tells by how much
-            and which packages are the largest.
+        AssertionError: a measure is over its budget, or the source does not have that measure; the message tells by how
+            much, and which packages are the largest.
         InvalidSize: a budget cannot be read.
     """
     __tracebackhide__ = True

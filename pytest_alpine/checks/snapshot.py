@@ -50,7 +50,7 @@ class Snapshot:
     """The facts of the image or of the container's files; a fact that cannot be read raises its own error."""
     container: Container | None = None
     today: date = field(default_factory=current_day)
-    """The day that ends of support are compared with."""
+    """The date by which a branch of Alpine must still be supported."""
 
     @property
     def rootfs(self) -> RootFS:
@@ -144,7 +144,8 @@ def open_snapshot(target: Image | Container, today: date | None = None) -> Itera
 
     Args:
         target: an image or a running container.
-        today: the day that ends of support are compared with; that of ``--alpine-today`` or today's (UTC) when None.
+        today: the date by which a branch of Alpine must still be supported; when None, that of ``--alpine-today``, or
+            today's (UTC).
 
     Raises:
         EngineError: the engine does not hand out the container's files.

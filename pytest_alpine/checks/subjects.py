@@ -1,4 +1,4 @@
-"""What several checks ask of paths and of ELF files, and how their messages call an ELF file."""
+"""What several checks ask about paths and ELF files, and how their messages describe an ELF file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BUILT_FOR_MUSL: Final = "a file built for musl"
 
-# GLIBC_PRIVATE has none, and is older than any.
+# GLIBC_PRIVATE has no number, and counts as the oldest.
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 
@@ -49,6 +49,6 @@ def machine_name(elf: ElfHeader) -> str:
 
 
 def built_for_glibc(elf: ElfFile) -> str:
-    """Return how messages tell that *elf* was built for glibc: by the newest version of its symbols that it needs."""
+    """Return how messages say that *elf* was built for glibc: with the newest version of symbols that it needs."""
     newest = max(elf.glibc_versions, key=lambda version: [int(number) for number in _NUMBER.findall(version)])
     return f"one built for glibc, which needs {newest}"

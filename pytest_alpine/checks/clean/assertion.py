@@ -1,4 +1,4 @@
-"""``assert_clean``: rules chosen by name, exceptions by name or place, and one message for all that breaks them."""
+"""``assert_clean``: the caller chooses rules and exceptions by name, and one message tells all that breaks them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
 
-# Whoever deletes a folder of a package breaks one rule a thousand times.
+# A deleted folder of a package breaks one rule a thousand times.
 _SHOWN: Final = 20
 
 
@@ -43,9 +43,10 @@ def assert_clean(
             have; names of single rules; or rules of your own.
         except_: what is allowed: the name of a rule, which is then not checked, or ``rule:glob``, which allows the
             subjects that *glob* matches, such as ``setuid:/usr/bin/sudo``.
-        today: the day that ends of support are compared with; that of ``--alpine-today`` or today's (UTC) when None.
-        labels: labels that the image must have, with a value, such as ``org.opencontainers.image.source``. Any makes
-            one rule more, ``labels``.
+        today: the date by which a branch of Alpine must still be supported; when None, that of ``--alpine-today``, or
+            today's (UTC).
+        labels: labels that the image must have, with a value, such as ``org.opencontainers.image.source``. They are
+            checked by a rule of their own, ``labels``.
 
     Raises:
         AssertionError: rules are broken; the message tells what breaks them, and the reason of each rule.

@@ -75,10 +75,10 @@ SETS: Final = BASE | APPLICATION
 
 
 def chosen(rules: str | Rule | Iterable[str | Rule]) -> tuple[Rule, ...]:
-    """Return the rules that *rules* speaks of: names of sets or of rules, and rules themselves, each once.
+    """Return the rules in *rules*, each once: a text is the name of a rule or of a set of rules.
 
     Raises:
-        InvalidRule: a text is neither.
+        InvalidRule: there is no rule and no set of that name.
     """
     words = [rules] if isinstance(rules, (str, Rule)) else list(rules)
     found: dict[str, Rule] = {}
@@ -89,10 +89,10 @@ def chosen(rules: str | Rule | Iterable[str | Rule]) -> tuple[Rule, ...]:
 
 
 def check_name(name: str, known: Iterable[Rule], sets: Iterable[str] = ()) -> None:
-    """Raise unless *name* is that of a rule among the registered and *known* ones; *sets* could have been meant too.
+    """Raise unless a registered rule, or one in *known*, has the name *name*; the message lists *sets* too.
 
     Raises:
-        InvalidRule: there is no such rule; the message lists those that there are.
+        InvalidRule: there is no such rule; the message lists the rules that exist.
     """
     names = dict.fromkeys(rule.name for rule in (*RULES, *known))
     if name not in names:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 CHECK: Final = "clean"
 
 BASE: Final = frozenset({"base", "application"})
-"""The sets of a rule that holds for every image: what an application's image should have, it has too."""
+"""The sets of a rule for every image; ``application`` includes all rules of ``base``."""
 APPLICATION: Final = frozenset({"application"})
-"""The sets of a rule that base images need not follow."""
+"""The sets of a rule for images that ship an application; base images need not follow it."""
 
 
 class InvalidRule(AlpineError, ValueError):
@@ -30,14 +30,14 @@ class Rule:
     """One rule of hygiene."""
 
     name: str
-    """How ``rules=`` and ``except_=`` call it: lower case, with hyphens."""
+    """Its name in ``rules=`` and ``except_=``: lower case, with hyphens."""
     reason: str
-    """Why it is a rule, in one line."""
+    """Why images should follow it, in one line."""
     sets: frozenset[str]
-    """The sets that it is in."""
+    """The names of the sets that hold it."""
     find: Callable[[Snapshot], Iterable[Finding]]
-    """Returns what breaks the rule."""
+    """Returns a finding for everything that breaks the rule."""
 
     def finding(self, subject: str, *, expected: str, actual: str, hint: str = "") -> Finding:
-        """Return a finding of this rule about *subject*: a path, a package, or another name that has no secrets."""
+        """Return a finding of this rule about *subject*: a path, a package or another name; it must hold no secret."""
         return Finding(check=f"{CHECK}:{self.name}", subject=subject, expected=expected, actual=actual, hint=hint)

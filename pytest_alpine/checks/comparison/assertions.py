@@ -1,4 +1,4 @@
-"""Two images that should be the same, and an upgrade that should make nothing worse."""
+"""``assert_same``: two images ship the same. ``assert_no_regression``: a new image is not worse than the old one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _ROOT: Final = frozenset({"", "0", "root"})
 
 
 class InvalidIgnore(AlpineError, ValueError):
-    """A text that names nothing which comparisons could ignore."""
+    """A text that does not name anything that a comparison can ignore."""
 
 
 def assert_same(a: Image | Container, b: Image | Container, ignore: str | Iterable[str] = ()) -> None:
     """Fail unless *a* and *b* ship the same: packages, files, configuration, ELF files and shell.
 
-    Where they are of two platforms, what differs by nature is left aside; see ``compare``.
+    Of images for two platforms, differences that the platforms cause are ignored; see ``compare``.
 
     Args:
         a: an image or a running container.
@@ -50,7 +50,7 @@ def assert_same(a: Image | Container, b: Image | Container, ignore: str | Iterab
     __tracebackhide__ = True
     comparison, changes = _compared(a, b, ignore)
     if changes:
-        # Sizes follow from the files, of which some may differ.
+        # The sizes include files that may differ.
         table = replace(comparison, changes=changes, sizes={}, by_package={}, by_folder={})
         more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
         raise AssertionError(f"{changes[0]}{more}\n{table}")
@@ -78,18 +78,19 @@ def assert_no_regression(
 ) -> None:
     """Fail if *new* is worse than *old*, which it replaces.
 
-    Worse is: a package or the release is older, one that was asked for is gone, a command is gone, another C library
-    or shell, root in place of a user, a rule of hygiene newly broken (the set ``base``), or too much growth.
+    It is worse if a package or the release is older, if a package of the world file or a command is gone, if the C
+    library or the shell is another one, if root takes the place of a user, if it breaks a rule of the set ``base`` that
+    the old one follows, or if it grew too much.
 
     Args:
         old: an image or a running container.
         new: what takes its place.
         ignore: what may be worse: ``package``, ``release``, ``world``, ``command``, ``libc``, ``shell``, ``config``,
             ``clean``, ``size``, or one of these with a glob, such as ``command:/usr/bin/curl``.
-        growth: by which part of its size the root filesystem may grow; 0.1 is a tenth, None any.
+        growth: how much the root filesystem may grow, as a part of its size: 0.1 is a tenth. None allows any growth.
 
     Raises:
-        AssertionError: something is worse; the message tells all of it.
+        AssertionError: something is worse; the message tells everything that is.
         InvalidIgnore: a text in *ignore* begins with none of these words.
     """
     __tracebackhide__ = True
@@ -167,7 +168,7 @@ def _older_release(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
 
 
 def _gone(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
-    """Yield what was asked for and what could be called, and no longer is there."""
+    """Yield the packages of the world file and the commands that no longer exist."""
     before, after = old.facts.packages, new.facts.packages
     for wanted in old.facts.world:
         if not wanted.conflict and not after.providers(wanted.name) and before.providers(wanted.name):

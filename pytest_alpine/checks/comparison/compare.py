@@ -25,7 +25,7 @@ Area = Literal["release", "libc", "shell", "config", "package", "file", "elf"]
 AREAS: Final[tuple[Area, ...]] = ("release", "libc", "shell", "config", "package", "file", "elf")
 _KINDS: Final[tuple[ChangeKind, ...]] = ("added", "removed", "older", "changed")
 
-# What an image says of itself that a container sees; dates and digests differ at every build.
+# The parts of the configuration that a container sees; dates and digests differ in every build.
 _CONFIG: Final = (
     "entrypoint",
     "cmd",
@@ -50,13 +50,13 @@ class Change:
     name: str
     """The package, the path, the field of the configuration, ..."""
     old: str
-    """What it was, in words; empty where it was not there."""
+    """What it was, in words; empty where it did not exist."""
     new: str
-    """What it is, in words; empty where it is not there."""
+    """What it is, in words; empty where it does not exist."""
     size: int = 0
-    """By how many bytes the root filesystem grew with it."""
+    """By how many bytes it made the root filesystem grow."""
     package: str = ""
-    """The package that owns the file, where one does."""
+    """The package that owns the file; empty where none does."""
 
     @property
     def kind(self) -> ChangeKind:
@@ -73,10 +73,10 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """All that differs between two images or containers. False when nothing does."""
+    """Everything that differs between two images or containers. It is false when nothing does."""
 
     old: str
-    """What was compared, as messages call it."""
+    """The name of the old side in messages."""
     new: str
     changes: tuple[Change, ...]
     """By area, in each the largest first."""
@@ -101,8 +101,8 @@ class Comparison:
 def compare(old: Image | Container, new: Image | Container) -> Comparison:
     """Return what differs between *old* and *new*: packages, files, sizes, configuration, ELF files and shell.
 
-    Where they are of two platforms, what differs by nature is left out: machine code, apk's own records and keys, and
-    the machine in the names of musl's files.
+    Of images for two platforms, differences that the platforms cause are left out: machine code, apk's own records and
+    keys, and the machine in the names of musl's files.
 
     Args:
         old: an image or a running container.
@@ -233,7 +233,7 @@ def _table(comparison: Comparison) -> Iterator[str]:
 
 
 def _growth_lines(what: str, growth: Mapping[str, int]) -> Iterator[str]:
-    """Yield one line on what grew and shrank most, if anything did."""
+    """Yield one line on what grew and shrank most, unless *growth* is empty."""
     if growth:
         yield f"  {what}: {listed([f'{name} {_signed(size)}' for name, size in growth.items()], _LARGEST)}"
 
@@ -243,7 +243,7 @@ def _signed(size: int) -> str:
 
 
 def _area_lines(area: Area, changes: Sequence[Change], explained: set[str]) -> Iterator[str]:
-    """Yield the lines on *changes*; what the change of a whole package explains needs none."""
+    """Yield the lines on *changes*, without those of the packages in *explained*, which have a line already."""
     if not changes:
         return
     kinds = [change.kind for change in changes]

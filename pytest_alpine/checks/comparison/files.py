@@ -1,4 +1,4 @@
-"""Which files two root filesystems differ in, and which ELF files ask for something else."""
+"""The files in which two root filesystems differ, and what their ELF files need of the loader."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import Entry, RootFS
 
 _DEVICES: Final = "/dev/"
-# apk's own records and keys: they tell what is installed, which is compared as such, and for which machine.
+# apk's own records and keys: the packages are compared as such, and the rest names the machine.
 _RECORDS: Final = re.compile(r"(?:/usr)?/lib/apk/db/.*|/etc/apk/(?:arch|keys/.*)|/usr/share/apk/keys/.*")
-# What engines put into a container.
+# The files that engines put into a container.
 _ENGINES: Final = frozenset(
     {
         "/.dockerenv",
@@ -35,7 +35,7 @@ _ENGINES: Final = frozenset(
 )
 _PIECE: Final = 1 << 20
 _MAGIC_SIZE: Final = 4
-# Scripts that name the loader, as ldd does, are smaller.
+# Scripts that name the loader, such as ldd, are smaller.
 _SCRIPT: Final = 64 << 10
 
 
@@ -45,9 +45,9 @@ class Side:
 
     snapshot: Snapshot
     neutral: bool
-    """Whether what names the machine is left out: the other side is of another platform."""
+    """Whether names of the machine are left out, because the other side is for another platform."""
     running: bool
-    """Whether what engines put into containers is left out: this side or the other is one."""
+    """Whether files of the engine are left out, because one of the two sides is a container."""
 
     @property
     def rootfs(self) -> RootFS:
@@ -56,7 +56,7 @@ class Side:
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """Everything that is compared, by its path."""
+        """Everything that is compared, by its path without the machine."""
         passed_over = _ENGINES if self.running else frozenset()
         return {
             self.neutral_text(path): entry
@@ -65,7 +65,7 @@ class Side:
         }
 
     def neutral_text(self, text: str) -> str:
-        """Return *text* with the machine left out of the names of musl's files, if that is asked for."""
+        """Return *text*, without the machine in the names of musl's files if this side is neutral."""
         return self._machine.sub("musl-ARCH", text) if self.neutral else text
 
     @cached_property
@@ -74,7 +74,7 @@ class Side:
         return re.compile(f"musl-(?:{'|'.join(sorted(names))})(?![\\w-])")
 
     def identity(self, entry: Entry) -> tuple[str, int] | None:
-        """Return what two equal files of one layer share, so that neither is read; None in a container."""
+        """Return a key that two names of one file in one layer share, so that neither is read; None in a container."""
         if self.snapshot.container is not None:
             return None
         return self.snapshot.image.stored_layers[entry.layer].diff_id, entry.offset
@@ -88,7 +88,7 @@ class Side:
         return self.neutral_text(self.rootfs.read(entry.path).decode("utf-8", "surrogateescape"))
 
     def elf_facts(self, entry: Entry) -> str:
-        """Return in words what the ELF file asks for; empty for what is none, or a broken one."""
+        """Return in words what the ELF file needs; empty where it is broken or not an ELF file."""
         try:
             if not self.is_elf(entry):
                 return ""
@@ -102,7 +102,7 @@ class Side:
 
 
 def file_changes(old: Side, new: Side) -> Iterator[tuple[str, Entry | None, Entry | None, str, str]]:
-    """Yield path, both entries, and in words what each is, for every path that differs."""
+    """Yield for every path that differs: the path, both entries, and what each is in words."""
     for path in sorted(old.entries.keys() | new.entries.keys()):
         before, after = old.entries.get(path), new.entries.get(path)
         if old.neutral and _RECORDS.fullmatch(path):

@@ -1,4 +1,4 @@
-"""Are the fixes in that Alpine has published? Installed versions against its security data; not a scanner."""
+"""``assert_patched``: compares installed versions with Alpine's own security data. This is not a scanner."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def assert_patched(target: Target, secdb: str | os.PathLike[str], except_: str |
         target: an image or a running container.
         secdb: a folder laid out as https://secdb.alpinelinux.org is (``v3.20/main.json``), a folder of one branch's
             files, one such file, or an URL of any of these, which is fetched.
-        except_: vulnerabilities that do not matter here, by their identifiers, such as ``CVE-2019-14697``.
+        except_: identifiers of vulnerabilities to ignore, such as ``CVE-2019-14697``.
 
     Raises:
         AssertionError: fixes are missing; the message tells all packages with the version that has the fix.
-        SecurityDataError: there are no such data for this branch and architecture, or they cannot be read or fetched.
+        SecurityDataError: there are no data for this branch and architecture, or they cannot be read or fetched.
         DatabaseError: there is no package database, or a broken one.
     """
     __tracebackhide__ = True
@@ -50,10 +50,10 @@ def find_patched(
 
 
 def security_data(target: Target, secdb: str | os.PathLike[str]) -> SecurityData:
-    """Return what *secdb* says of the branch and architecture of *target*, with the entries that were skipped.
+    """Return the security data in *secdb* for the branch and architecture of *target*.
 
     Raises:
-        SecurityDataError: there are no such data for this branch and architecture, or they cannot be read or fetched.
+        SecurityDataError: there are no data for this branch and architecture, or they cannot be read or fetched.
     """
     release = target.release
     if release.branch is None:
@@ -81,7 +81,7 @@ def _unpatched(package: Package, data: SecurityData, excepted: Collection[str]) 
         return None
     newest = max(fix.version for fix in missing)
     ids = [each for fix in missing for each in fix.ids if each not in excepted]
-    ids = sorted(dict.fromkeys(ids), reverse=True)  # as a rule, the latest year first
+    ids = sorted(dict.fromkeys(ids), reverse=True)  # mostly the latest year first
     source = f", of {origin}" if origin != package.name else ""
     return Finding(
         check=CHECK,

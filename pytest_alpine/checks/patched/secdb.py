@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 NEVER_AFFECTED: Final = "0"
-"""In place of a version: no version of the package ever had these vulnerabilities."""
+"""Stands in place of a version: no version of the package ever had these vulnerabilities."""
 
 _ID: Final = re.compile(
     r"CVE[-_ ](?P<cve>[0-9]{4}-[0-9]{3,})|(?:GHSA(?:-[0-9a-z]{4}){3}|(?:TALOS|RUSTSEC|PYSEC|GO)-[0-9]{4}-[0-9]+"
@@ -28,7 +28,7 @@ _BRANCH: Final = re.compile(r"v[0-9]+\.[0-9]+|edge")
 
 
 class SecurityDataError(AlpineError):
-    """Security data cannot be had, or are not in the form that Alpine publishes."""
+    """Security data cannot be read or fetched, or do not have the form that Alpine publishes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +47,9 @@ class SecurityData:
     fixes: Mapping[str, tuple[Fix, ...]]
     """By the name of the source package, which is the ``origin`` of those that are installed."""
     skipped: tuple[str, ...]
-    """The entries that nothing can be made of, each with its reason."""
+    """The entries that cannot be read, each with the reason."""
     files: tuple[str, ...]
-    """Where all this was read."""
+    """The files or URLs that were read."""
 
     @property
     def remark(self) -> str:

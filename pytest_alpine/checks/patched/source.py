@@ -1,4 +1,4 @@
-"""Where security data are: a folder, one file, or a web server; nothing is fetched unless an URL is given."""
+"""Reads security data from a folder, one file or a web server. Only a URL is fetched."""
 
 from __future__ import annotations
 

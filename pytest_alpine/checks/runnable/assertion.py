@@ -1,4 +1,4 @@
-"""Whether what an image holds can be started in it, read from its files and with nothing running."""
+"""``assert_runnable``: the programs of an image can be started in it. Its files tell; nothing is run."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the programs, libraries and scripts in *target* find what they need to start.
 
-    ENTRYPOINT or CMD is a program on the image's PATH that its USER may start, and so is the HEALTHCHECK. Every
-    executable is for the platform, its loader (PT_INTERP) is there, and every library that it needs is found as
-    musl's loader looks for it and is for its machine. The interpreter of every executable script is there, behind
-    ``env`` too; but for scripts that packages bring as an extra, off PATH, without asking for their interpreter.
-    What was built for glibc needs glibc's loader or gcompat's; where glibc's own is there, the libraries of its
-    programs are not looked for. Nor are those that a source package has in a folder of its own, for other libraries
-    of its own: its programs load them, as Java does.
+    ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK. Every
+    executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
+    that it needs, for the same machine. The interpreter of every executable script must exist, behind ``env`` too. A
+    script that a package brings as an extra, outside PATH, may lack its interpreter if the package does not depend on
+    it. Programs of glibc need its loader or that of gcompat; where glibc's own loader exists, the libraries of its
+    programs are not checked. Libraries in a private folder of a source package are not checked either: its programs
+    load them themselves, as Java does.
 
     Args:
         target: an image or a running container.
-        foreign: paths of files that are not meant to run here: shell patterns, such as ``/usr/share/qemu/*``, where
-            ``*`` matches ``/`` too.
+        foreign: paths of files that need not run here: shell patterns, such as ``/usr/share/qemu/*``, where ``*``
+            matches ``/`` too.
 
     Raises:
-        AssertionError: something would not start; the message names each file, its package, what it misses, and
+        AssertionError: something would not start; the message names each file, its package, what it lacks, and
             what would provide that.
         InvalidPlatform: Alpine does not exist for the platform.
         DatabaseError: the package database is malformed.
-        MalformedImage: libraries are to be looked for in more places than any honest image has.
+        MalformedImage: there are more places to look for libraries than in any honest image.
     """
     __tracebackhide__ = True
     require_none(find_runnable(target, foreign), target)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.runnable.view import View
     from pytest_alpine.rootfs.base import Entry
 
-# Programs that do nothing but start another one, behind "--" or at once.
+# Programs that only start another one, which follows "--" or comes next.
 _INITS: Final = {"tini", "tini-static", "dumb-init", "catatonit"}
 _SHELLS: Final = {"sh", "ash", "bash", "dash"}
-# What a line of the shell begins with, where that is no more than a word.
+# The first word of a shell line, where it is a plain word.
 _FIRST_WORD: Final = re.compile(r"\s*(?:exec\s+)?([\w./+-]+)(?=\s|$)")
 _BUILT_IN: Final = (
     ". alias bg break builtin case cd chdir command continue declare do echo enable eval exec exit export false fg for "
@@ -53,7 +53,7 @@ def _chain(view: View, subject: str, words: list[str]) -> Iterator[Finding]:
 
 
 def _started_by(words: list[str]) -> list[str]:
-    """Return the command that the one of *words* does nothing but start; nothing where it does more, or who knows.
+    """Return the command that the command *words* only starts; nothing where it does more, or that is not known.
 
     >>> _started_by(["tini", "--", "serve"]), _started_by(["/bin/sh", "-c", "exec serve --port 80"])
     (['serve'], ['serve'])
@@ -71,11 +71,11 @@ def _program(view: View, subject: str, name: str, *, by_shell: bool) -> Iterator
     problem = "nothing there" if path is None or not name else view.not_executable(path)
     if path is None or problem:
         where = "" if "/" in name else f" on PATH, {':'.join(view.search_path)}"
-        hint = for_program(view, path or name) if " " not in name else "each word is an item of its own in JSON's form"
+        hint = for_program(view, path or name) if " " not in name else "in JSON's form, each word is an item of its own"
         yield view.finding(subject, f"a program {name!r}{where}", problem, hint)
         return
     real = view.rootfs.resolve(path)
-    # A shell reads itself what the kernel does not know.
+    # A shell runs a file itself that the kernel does not know how to run.
     if not by_shell and real not in view.binaries.by_path and real not in view.binaries.script_by_path:
         hint = "a shell script needs a first line such as '#!/bin/sh'"
         yield view.finding(subject, f"a program at {path}", "a file that is neither ELF nor begins with '#!'", hint)
@@ -87,14 +87,14 @@ def _program(view: View, subject: str, name: str, *, by_shell: bool) -> Iterator
 
 
 def _closed(view: View, path: str) -> Entry | None:
-    """Return what keeps the image's USER from the program at *path*, which has no links: a folder, or itself."""
+    """Return the folder or file that the image's USER may not enter or start, on the way to *path*, or None."""
     if view.rootfs.stat("/").uid:
-        return None  # a sandbox of an ordinary user, to whom all files of the image belong
+        return None  # in a sandbox of an ordinary user, all files of the image belong to that user
     try:
         who = find_identity(view.config.user, *(view.snapshot.text(path) or "" for path in _ACCOUNTS))
-    except UnknownUserError:  # the rule default-user tells it
+    except UnknownUserError:  # the rule default-user reports it
         return None
-    # A script is read by its interpreter.
+    # The interpreter must be able to read a script.
     needs = _READ_AND_EXECUTE if path in view.binaries.script_by_path else _EXECUTE
     folders = [path[:end] for end in range(1, len(path)) if path[end] == "/"]
     for place, bits in [*((folder, _EXECUTE) for folder in folders), (path, needs)] if who.uid else []:

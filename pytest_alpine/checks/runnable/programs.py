@@ -1,4 +1,4 @@
-"""Whether ELF files can be started: their machine, their loader, and the libraries that musl's loader finds."""
+"""Whether ELF files can be started: their machine, their loader, and the libraries that they need."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rules = Literal["musl", "gcompat", "glibc", "none"]
 
 
 def find_programs(view: View) -> Iterator[Finding]:
-    """Yield what keeps programs and libraries of *view* from being loaded."""
+    """Yield why programs and libraries of *view* cannot be loaded."""
     programs: list[tuple[Binary, ElfFile]] = []
     libraries: list[tuple[Binary, ElfFile]] = []
     for binary in view.binaries.elves:
@@ -42,7 +42,7 @@ def find_programs(view: View) -> Iterator[Finding]:
 
 
 def _broken(view: View, binary: Binary) -> Iterator[Finding]:
-    # Data may begin like an ELF file; what is to be executed or loaded has its bits or its name.
+    # Data may begin like an ELF file. A file to be executed has execute bits, and one to be loaded is named ``.so``.
     if binary.entry.executable or ".so" in binary.path.rpartition("/")[2]:
         yield view.finding(view.snapshot.named(binary.path), "an ELF file", f"a broken one: {binary.problem}")
 
@@ -54,7 +54,7 @@ def _another_machine(view: View, binary: Binary, elf: ElfFile) -> Iterator[Findi
 
 
 class _Linking:
-    """Programs and libraries, and what each of them loads."""
+    """Finds what programs and libraries lack when they are loaded."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -70,20 +70,20 @@ class _Linking:
     def findings(
         self, programs: Iterable[tuple[Binary, ElfFile]], libraries: Iterable[tuple[Binary, ElfFile]]
     ) -> Iterator[Finding]:
-        """Yield what *programs* and *libraries* need and do not get."""
+        """Yield what *programs* and *libraries* need and do not find."""
         covered: set[str] = set()
         for binary, elf in programs:
             if elf.interpreter is None:
-                continue  # static: it needs nothing
+                continue  # a static program needs nothing
             yield from self._interpreter(binary, elf, elf.interpreter)
             rules = self._rules(elf.interpreter)
             if rules in {"glibc", "none"}:
-                continue  # glibc's loader looks elsewhere; without a loader, nothing is looked for
+                continue  # glibc's loader has other search paths; without a loader, nothing is loaded
             loaded = self._loader.load(binary.path, elf.interpreter if rules == "musl" else None)
             covered.update(loaded.objects)
             yield from self._loaded(binary, loaded)
             yield from self._glibc(loaded.objects, compatible=rules == "gcompat")
-        # A glibc beside musl loads what was built for it, and looks elsewhere.
+        # A glibc beside musl loads what was built for glibc, and has other search paths.
         glibc = self._view.snapshot.facts.libc.of_kind("glibc") is not None
         libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
         for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
@@ -95,23 +95,23 @@ class _Linking:
         return binary.elf if binary is not None else None
 
     def _roots(self, libraries: list[Binary]) -> Iterator[tuple[Binary, Loaded]]:
-        """Yield the libraries that programs load by name, if any: those that nobody needs, as they bring the others.
+        """Yield the libraries that no other library needs, and what each loads: programs may load these by name.
 
-        What a library inherits from the one that needs it, it does not find when it is looked at alone.
+        A library that another one needs also searches the run path of that one, so it is not looked at alone.
         """
         loads = {binary.path: self._loader.load(binary.path) for binary in libraries}
         needed = {path for loaded in loads.values() for path in loaded.objects[1:]}
         covered: set[str] = set()
-        # Those that need each other in a ring come last, as far as nobody else brought them.
+        # Libraries that need each other in a ring come last, unless another one has loaded them.
         for binary in sorted(libraries, key=lambda binary: binary.path in needed):
             if binary.path not in covered:
                 covered.update(loads[binary.path].objects)
                 yield binary, loads[binary.path]
 
     def _not_private(self, found: Iterable[Missing]) -> Iterator[Missing]:
-        """Yield what is missing but for what one source package keeps to itself, as Java does its virtual machine.
+        """Yield what is missing, without the libraries in a private folder of the same source package.
 
-        Its programs see to it that such a library is found, or loaded before those that need it.
+        The package's own programs make sure that such a library is found, as Java does with its virtual machine.
         """
         for missing in found:
             owner = self._view.snapshot.owner(missing.needed_by)
@@ -171,7 +171,7 @@ class _Linking:
         elif missing.found is not None:
             found = self._elf_at(missing.found)
             machine = machine_name(found) if found is not None else "another machine"
-            actual, hint = f"{missing.found} for {machine}", "musl takes the first file of the name"
+            actual, hint = f"{missing.found} for {machine}", "musl takes the first file of that name"
         subject = f"{view.snapshot.named(missing.needed_by)}{loaded}"
         return view.finding(subject, f"library {missing.name}{where}", actual, hint)
 

@@ -1,4 +1,4 @@
-"""What would provide something that is missing: a package that is installed, a file elsewhere, or one that apk has."""
+"""Hints on what would provide a missing file: an installed package, a file elsewhere, or a package of apk."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pytest_alpine.checks.runnable.view import stem_of
 if TYPE_CHECKING:
     from pytest_alpine.checks.runnable.view import View
 
-# Libraries and loaders of glibc that musl has none of; gcompat brings most of them.
+# Libraries and loaders of glibc that musl does not have; gcompat brings most of them.
 _GLIBC_ONLY: Final = re.compile(
     r"ld-linux(?:-[\w-]+)?\.so\.\d|ld64\.so\.\d|lib(?:resolv|crypt|nsl|anl|BrokenLocale)\.so\.\d"
 )
-# Where packages put programs; apk knows what stands there as "cmd:NAME". A bare name may be in any of them.
+# Where packages put programs, which they provide as "cmd:NAME". A bare name may be in any of these.
 _COMMANDS: Final = {"", "/bin", "/sbin", "/usr/bin", "/usr/sbin"}
 _MUSL_LOADER: Final = re.compile(r"ld-musl-([\w-]+)\.so\.1")
 
 GCOMPAT: Final = "built for glibc: build it for musl, or apk add gcompat, which runs many such programs"
-"""What helps a program of glibc."""
+"""The hint for a program of glibc."""
 
 
 def for_library(view: View, name: str) -> str:
@@ -55,7 +55,7 @@ def for_program(view: View, name: str) -> str:
     """Return what would provide the program *name*, a name or a path."""
     base = posixpath.basename(name)
     if base.endswith("\r"):
-        return "its line ends with a carriage return, as on Windows"
+        return "its first line ends with a carriage return, as on Windows"
     for provider in view.snapshot.packages.providers(f"cmd:{base}"):
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     place = name if "/" in name else view.on_path(name)

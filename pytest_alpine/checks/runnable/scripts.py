@@ -1,4 +1,4 @@
-"""Whether scripts find their interpreter: what their ``#!`` line names, and what ``env`` looks for on PATH.
+"""Whether scripts find their interpreter, which their ``#!`` line names, or ``env`` finds on PATH.
 
 Spec: execve(2), "Interpreter scripts"; the ``env`` of BusyBox and of coreutils.
 """
@@ -25,7 +25,7 @@ _WITH_VALUE: Final = {"-u", "-C", "--unset", "--chdir"}
 
 
 def find_scripts(view: View) -> Iterator[Finding]:
-    """Yield what keeps the executable scripts of *view* from being started."""
+    """Yield why executable scripts of *view* cannot be started."""
     for script in view.binaries.scripts:
         if script.entry.executable and not view.is_foreign(script.path):
             yield from _script(view, script)
@@ -48,8 +48,8 @@ def _env(view: View, script: Script) -> Iterator[Finding]:
     subject = view.snapshot.named(script.path)
     split = _SPLIT.fullmatch(script.argument)
     if split is not None and _is_busybox(view, script.interpreter):
-        actual = "BusyBox, whose env does not split"
-        yield view.finding(subject, f"an env that takes {script.argument!r}", actual, "apk add coreutils")
+        actual = "BusyBox, whose env splits nothing"
+        yield view.finding(subject, f"an env that splits {script.argument!r}", actual, "apk add coreutils")
         return
     try:
         words = shlex.split(split[1]) if split is not None else [script.argument]
@@ -62,15 +62,15 @@ def _env(view: View, script: Script) -> Iterator[Finding]:
     path = name if "/" in name else view.on_path(name)
     problem = "nothing there" if path is None else view.not_executable(path)
     if problem and not _is_extra(view, script, name):
-        one = f"env takes {name!r} for one name; only 'env -S' splits it" if " " in name else for_program(view, name)
+        one = f"env takes {name!r} as one name; only 'env -S' splits it" if " " in name else for_program(view, name)
         where = "" if "/" in name else f" on PATH, {':'.join(view.search_path)}"
         yield view.finding(subject, f"the interpreter {_shown(name)}{where}", problem, one)
 
 
 def _is_extra(view: View, script: Script, interpreter: str) -> bool:
-    """Whether *script* is an extra of a package that asks for no such interpreter, and no command.
+    """Whether *script* is an extra outside PATH, of a package that does not depend on *interpreter*.
 
-    OpenSSL's package brings ``/etc/ssl/misc/CA.pl`` to every Alpine, and leaves it to its users to install perl.
+    OpenSSL's package brings ``/etc/ssl/misc/CA.pl`` to every Alpine, and does not depend on perl.
     """
     if view.snapshot.owner(script.path) is None or posixpath.dirname(script.path) in view.search_path:
         return False
@@ -79,7 +79,7 @@ def _is_extra(view: View, script: Script, interpreter: str) -> bool:
 
 
 def program_of(words: Sequence[str]) -> str | None:
-    """Return which of the *words* behind ``env`` is the program; None where it starts none.
+    """Return which of the *words* that follow ``env`` is the program; None where none is.
 
     >>> program_of(["-i", "-u", "HOME", "LANG=C", "python3", "-u"])
     'python3'
@@ -98,5 +98,5 @@ def _is_busybox(view: View, path: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """Return *name* as it is, or where it has odd characters, so that they are seen."""
+    """Return *name*, quoted where it holds characters that are hard to see."""
     return name if re.fullmatch(r"[!-~]+", name) else repr(name)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pytest_alpine.image.spec.config import ImageConfig
     from pytest_alpine.rootfs.base import RootFS
 
-# What engines set where an image sets no PATH.
+# The PATH that engines set where an image sets none.
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STEM: Final = re.compile(r"[^/]+?\.so(?=\.|$)")
-# Kernels of the one start programs of the other.
+# The kernel of the first platform also starts programs of the second.
 _ALSO_RUNS: Final = {Platform(architecture="amd64"): Platform(architecture="386")}
 
 
@@ -44,7 +44,7 @@ class View:
 
     snapshot: Snapshot
     foreign: tuple[str, ...]
-    """Patterns of the paths of files that are not looked at."""
+    """Patterns of paths that are not checked."""
 
     @property
     def rootfs(self) -> RootFS:
@@ -63,7 +63,7 @@ class View:
 
     @cached_property
     def by_name(self) -> Mapping[str, str]:
-        """The first ELF file of each name, and of each name without the numbers behind ``.so``, by its path."""
+        """The path of the first ELF file of each name, and of each name without the version after ``.so``."""
         found: dict[str, str] = {}
         for path in (binary.path for binary in self.binaries.elves):
             base = posixpath.basename(path)
@@ -78,7 +78,7 @@ class View:
         return tuple(part or self.config.working_dir or "/" for part in path.split(":"))
 
     def is_foreign(self, path: str) -> bool:
-        """Whether the file at *path* is left aside."""
+        """Whether the file at *path* is not checked."""
         return matches(path, self.foreign)
 
     def runs(self, elf: ElfFile) -> bool:
@@ -87,7 +87,7 @@ class View:
         return is_for(elf, self.snapshot.platform) or (also is not None and is_for(elf, also))
 
     def not_executable(self, path: str) -> str:
-        """Return why the kernel does not execute what *path* leads to; nothing where it does."""
+        """Return why the kernel would not execute what *path* leads to; empty where it would."""
         found = self.snapshot.entry(path)
         if found is None:
             linked = self.rootfs.lstat(path)
@@ -97,7 +97,7 @@ class View:
         return "" if found.executable else f"a file that nobody may execute (mode {found.mode:o})"
 
     def on_path(self, name: str) -> str | None:
-        """Return the program that *name* means on PATH; else the first file there that would be it, or None."""
+        """Return the program *name* on PATH; else the first file of that name there, or None."""
         places = [f"{directory.rstrip('/')}/{name}" for directory in self.search_path]
         files = [place for place in places if (entry := self.snapshot.entry(place)) is not None and entry.is_file]
         return next((place for place in files if not self.not_executable(place)), files[0] if files else None)

@@ -1,4 +1,4 @@
-"""No indexes and packages are left behind by apk."""
+"""apk has left no indexes and no packages behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""apk has finished what it began: nothing is broken, needs are met, no configuration waits to be merged."""
+"""apk has finished its work: no package is broken or lacks what it needs, no configuration waits to be merged."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _there(packages: Packages, wanted: Constraint) -> str:
-    """Return what is there of the name in *wanted*."""
+    """Return which packages have or provide the name in *wanted*."""
     return ", ".join(str(provider.package) for provider in packages.providers(wanted.name)) or "nothing"
 
 

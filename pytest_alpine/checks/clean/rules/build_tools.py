@@ -34,7 +34,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="build-tools",
-    reason="compilers and headers are of use to an intruder and to nobody else in an image that ships",
+    reason="in an image that ships, only an intruder has a use for compilers and headers",
     sets=APPLICATION,
     find=_find,
 )

@@ -1,4 +1,4 @@
-"""No passwords and tokens are in the image: in files of tools, its environment, its history, URLs of repositories."""
+"""The image holds no passwords and tokens, in files of tools, its environment, its history or URLs of repositories."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _IN_URL: Final = r"https?://[^/\s:@]*:(?!\$)[^/\s@]+@"
 _OF_GIT: Final = rf"{_IN_URL}|(?i:extraheader\s*=\s*authorization:)"
-# By the end of their paths: files that tools keep credentials in, and what a file that does hold one looks like.
+# The files in which tools keep credentials, by the ends of their paths, and a pattern of a file that does hold one.
 _FILES: Final = {
     "/.aws/credentials": r"aws_secret_access_key\s*=\s*\S",
     "/.azure/accessTokens.json": r"accessToken",
@@ -54,7 +54,7 @@ _VARIABLE: Final = re.compile(
     re.IGNORECASE,
 )
 _NONE: Final = {"", "0", "1", "false", "no", "true", "yes"}
-# "RUN |1 NPM_TOKEN=npm_abc /bin/sh -c npm ci": arguments of the build, before the shell that they were given to.
+# "RUN |1 NPM_TOKEN=npm_abc /bin/sh -c npm ci": the build arguments stand before the shell that runs the step.
 _ARGUMENTS: Final = re.compile(r"\|[0-9]+ (.*?)(?: /bin/|$)", re.DOTALL)
 _ARGUMENT: Final = re.compile(r"(?:^|\s)(\w+)=(\S+)")
 # "ENV A=1 B=2", as BuildKit writes it, and "/bin/sh -c #(nop)  ENV A=1", as the classic builder does.
@@ -83,7 +83,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
             if pattern.search(snapshot.text(path) or ""):
                 yield RULE.finding(path, expected="no credentials", actual="some", hint=hint)
     for subject, value in _variables(snapshot.image.config).items():
-        # A path says where the secret will be, and ALLOW_EMPTY_PASSWORD=yes is none; anything else is the secret.
+        # A path only says where the secret will be, and ALLOW_EMPTY_PASSWORD=yes is not one. Other values are secrets.
         if value.lower() not in _NONE and not value.startswith("/") and _VARIABLE.search(subject.partition(" ")[2]):
             actual = f"a value of {len(value)} characters"
             yield RULE.finding(subject, expected="no value in the image", actual=actual, hint=hint)

@@ -32,7 +32,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="default-user",
-    reason="a hole in a program that runs as root is root's, in the container and perhaps beyond",
+    reason="an attacker who breaks into a program of root is root, in the container and perhaps beyond",
     sets=APPLICATION,
     find=_find,
 )

@@ -22,7 +22,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="device-nodes",
-    reason="a device in an image cannot be unpacked without root, and is a door past the engine's rules",
+    reason="only root can unpack a device node, and it bypasses the engine's rules for devices",
     sets=BASE,
     find=_find,
 )

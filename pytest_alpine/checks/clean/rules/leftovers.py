@@ -1,4 +1,4 @@
-"""What stands directly in folders that should be empty, with all below it."""
+"""The contents of folders that should be empty."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def leftovers(snapshot: Snapshot, folders: Iterable[str]) -> Iterator[tuple[str, Sequence[Entry]]]:
-    """Yield each path that stands directly in one of *folders* and is no package's, with the entries that it holds."""
+    """Yield each path directly in one of *folders*, and the entries at and below it that no package owns."""
     for folder in folders:
         found: dict[str, list[Entry]] = {}
         for entry in snapshot.below(folder):
@@ -25,7 +25,7 @@ def leftovers(snapshot: Snapshot, folders: Iterable[str]) -> Iterator[tuple[str,
 
 
 def shown(held: Sequence[Entry]) -> str:
-    """Return in words what *held* is: one thing, or a folder of several."""
+    """Return in words what *held* is: one file, or how many files there are."""
     first = held[0]
     if len(held) == 1:
         return f"a file of {format_size(first.size)}" if first.is_file else f"a {first.kind}"

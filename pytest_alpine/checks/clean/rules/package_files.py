@@ -1,6 +1,6 @@
 """The files of packages are as they were installed: the static ``apk audit --system``.
 
-Spec: apk-audit(8). Configuration (apk-protected_paths(5)) may be changed, but not be missing.
+Spec: apk-audit(8). Configuration (apk-protected_paths(5)) may be changed, but it must exist.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     protected = protected_paths(snapshot)
     for package, file, path in snapshot.facts.owners.files:
         if path.startswith(("/dev/", "/proc/", "/sys/")):
-            continue  # the kernel's and the engine's, as soon as a container runs
+            continue  # the kernel and the engine fill these in a running container
         entry = snapshot.entries.get(path)
         actual = "nothing there" if entry is None else _difference(snapshot.rootfs, entry, file.digest)
         if actual and not (entry is not None and protected.covers(path, entry)):
@@ -40,7 +40,7 @@ def _difference(rootfs: RootFS, entry: Entry, digest: Digest | None) -> str:
     """Return how what stands there differs from what was installed, or nothing."""
     if entry.kind == "directory":
         return "a directory"
-    if digest is None:  # as for devices, whose contents say nothing
+    if digest is None:  # such as devices, which have no contents to compare
         return ""
     if entry.kind == "symlink":
         return "" if digest.matches(entry.target.encode("utf-8", "surrogateescape")) else f"a link to {entry.target}"
@@ -50,7 +50,7 @@ def _difference(rootfs: RootFS, entry: Entry, digest: Digest | None) -> str:
 
 
 def _matches(rootfs: RootFS, entry: Entry, digest: Digest) -> bool:
-    """Whether the file has *digest*; piece by piece, since it may be larger than memory."""
+    """Whether the file has *digest*. It is read in pieces, as it may be larger than memory."""
     state = hashlib.new(digest.algorithm.partition("-")[0], usedforsecurity=False)
     with open_file(rootfs, entry.path) as stream:
         while piece := stream.read(_PIECE):
@@ -60,7 +60,7 @@ def _matches(rootfs: RootFS, entry: Entry, digest: Digest) -> bool:
 
 RULE = Rule(
     name="package-files",
-    reason="a packaged file that was changed or deleted is not what its version says, and an upgrade undoes it",
+    reason="a changed or deleted file is not what its package's version says, and an upgrade undoes the change",
     sets=BASE,
     find=_find,
 )

@@ -1,6 +1,6 @@
 """The files of packages have the owner and the permissions that they were installed with.
 
-Spec: apk-audit(8), ``--check-permissions``. Directories and configuration are left to the administrator.
+Spec: apk-audit(8), ``--check-permissions``. Directories and configuration are not checked, as they may be changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     protected = protected_paths(snapshot)
     for package, file, path in snapshot.facts.owners.files:
         entry = snapshot.entries.get(path)
-        # A link's mode means nothing, and the database does not say what is one.
+        # The mode of a link means nothing, and the database does not say which entries are links.
         if entry is None or not entry.is_file or protected.covers(path, entry):
             continue
         expected, actual = (file.mode, file.uid, file.gid), (entry.mode, entry.uid, entry.gid)
@@ -36,7 +36,7 @@ def _shown(mode: int, uid: int, gid: int) -> str:
 
 RULE = Rule(
     name="package-modes",
-    reason="packages set the permissions that their programs are safe with",
+    reason="programs are safe with the permissions that their package sets",
     sets=BASE,
     find=_find,
 )

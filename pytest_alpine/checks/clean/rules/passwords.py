@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.checks.snapshot import Snapshot
 
-# With the copies that the tools for accounts leave behind.
+# The last two are copies that the tools for accounts leave behind.
 _FILES: Final = ("/etc/shadow", "/etc/passwd", "/etc/shadow-", "/etc/passwd-")
 _SHADOWED: Final = "x"
 

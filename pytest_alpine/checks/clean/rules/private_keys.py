@@ -24,7 +24,7 @@ _KEY: Final = re.compile(
     rb"(?(quote)(?:\\r)?\\n|[ \t]*\r?\n\s*)(?:[A-Za-z0-9+/=]{16}|[A-Za-z-]+: )",
     re.MULTILINE,
 )
-# What most files do not have is found out forty times as fast.
+# Searching for this text first, which most files do not hold, is forty times as fast.
 _MARK: Final = b"PRIVATE KEY"
 # Larger files are not keys.
 _LIMIT: Final = 64 << 10
@@ -57,7 +57,7 @@ def _key(entry: Entry, read: Callable[[], bytes]) -> str:
 
 RULE = Rule(
     name="private-keys",
-    reason="a key that ships in an image is everybody's, and the same in every container",
+    reason="everybody who pulls the image has the key, and all containers share it",
     sets=BASE,
     find=_find,
 )

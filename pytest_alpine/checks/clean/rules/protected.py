@@ -1,4 +1,4 @@
-"""Paths whose changes are a matter of configuration.
+"""Paths that apk treats as configuration, which may be changed.
 
 Spec: apk-protected_paths(5).
 """
@@ -24,20 +24,20 @@ _SYMBOLS: Final = "+-@!"
 
 @dataclass(frozen=True, slots=True)
 class ProtectedPaths:
-    """The rules of an image, in their order; the last that matches counts."""
+    """The protected paths of an image: rules in their order, of which the last that matches counts."""
 
     rules: tuple[tuple[str, tuple[str, ...]], ...]
     """A symbol, and a pattern for each component of a path."""
 
     def covers(self, path: str, entry: Entry | None) -> bool:
-        """Whether apk leaves a change of *path* to the administrator; *entry* is what stands there now."""
+        """Whether apk lets an administrator change *path*; *entry* is what exists there now."""
         parts = path.strip("/").split("/")
         symbol = next((symbol for symbol, patterns in reversed(self.rules) if _leads(patterns, parts)), "-")
         return symbol in "+!" or (symbol == "@" and entry is not None and entry.kind == "symlink")
 
 
 def protected_paths(snapshot: Snapshot) -> ProtectedPaths:
-    """Return the rules of the image, apk's own first."""
+    """Return the protected paths of the image, apk's own rules first."""
     lines = [*DEFAULT, *_lines(snapshot)]
     return ProtectedPaths(tuple((line[0], _components(line[1:])) for line in lines))
 
@@ -55,5 +55,5 @@ def _components(glob: str) -> tuple[str, ...]:
 
 
 def _leads(patterns: Sequence[str], parts: Sequence[str]) -> bool:
-    """Whether *patterns* match the first of *parts*, one each: a star matches no slash."""
+    """Whether *patterns* match the first components in *parts*, one each; ``*`` does not match a slash."""
     return len(patterns) <= len(parts) and all(map(fnmatchcase, parts, patterns))

@@ -1,4 +1,4 @@
-"""There are release files, and they tell of one release."""
+"""The release files exist and name one release."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="release-files",
-    reason="scripts read one release file, scanners the other: both must be there, and not disagree",
+    reason="scripts read one release file and scanners the other: both must exist and agree",
     sets=BASE,
     find=_find,
 )

@@ -1,4 +1,4 @@
-"""All repositories are of the branch that the image is of."""
+"""All repositories are of the image's own branch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     branch = snapshot.branch or ""
     if branch and branch != "edge":
         branch = f"v{branch}"
-    # A relative of Alpine may well be built on its branches: then they only have to agree.
+    # Distributions derived from Alpine may use its repositories, which then only have to be of one branch.
     branch = branch or next((each.branch for each in repositories), "")
     for repository in repositories:
         if repository.branch != branch:

@@ -1,4 +1,4 @@
-"""No program runs with the rights of another user or group than the one who starts it."""
+"""No program runs with the rights of a user or group other than its caller's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="setuid",
-    reason="a hole in a setuid or setgid program makes its user root; containers rarely need one",
+    reason="a flaw in a setuid or setgid program gives others its rights; containers rarely need one",
     sets=BASE,
     find=_find,
 )

@@ -1,4 +1,4 @@
-"""The image is of a branch that still gets fixes."""
+"""The branch of the image still gets fixes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="supported-branch",
-    reason="a branch at its end of life gets no fixes, of security neither",
+    reason="a branch at its end of life gets no fixes, not even for security",
     sets=APPLICATION,
     find=_find,
 )

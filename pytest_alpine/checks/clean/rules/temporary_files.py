@@ -18,7 +18,7 @@ _FOLDERS: Final = ("/tmp", "/var/tmp")  # noqa: S108 - of images
 
 def _find(snapshot: Snapshot) -> Iterator[Finding]:
     for path, held in leftovers(snapshot, _FOLDERS):
-        hint = f"in the step that makes it: rm -rf {path}"
+        hint = f"in the step that creates it: rm -rf {path}"
         yield RULE.finding(path, expected="nothing left", actual=shown(held), hint=hint)
 
 

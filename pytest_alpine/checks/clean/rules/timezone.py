@@ -43,7 +43,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
 
 RULE = Rule(
     name="timezone",
-    reason="logs of machines in one time zone can be laid side by side; where it matters, TZ says so at run time",
+    reason="logs in one time zone can be compared; where another zone is needed, set TZ at run time",
     sets=BASE,
     find=_find,
 )

@@ -1,4 +1,4 @@
-"""No caches are left behind by other package managers and build tools."""
+"""Other package managers and build tools have left no caches behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CACHE: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""A folder that a tool keeps what it downloaded or built in."""
+"""A folder in which a tool keeps what it has downloaded or built."""
 
 
 def _find(snapshot: Snapshot) -> Iterator[Finding]:

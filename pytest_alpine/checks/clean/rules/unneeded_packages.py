@@ -1,4 +1,4 @@
-"""Every package was asked for, or is needed by one that was.
+"""Every package is in the world file, or needed by one that is.
 
 Spec: apk-world(5), and apk-package(5), "depends" and "install_if".
 """
@@ -24,13 +24,13 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     needed = needed_packages(packages, snapshot.facts.world)
     for package in packages.values():
         if package.name not in needed:
-            actual = f"version {package.version}, {format_size(package.installed_size)}, which nothing there needs"
+            actual = f"version {package.version}, {format_size(package.installed_size)}, which no package needs"
             hint = f"apk add {package.name} asks for it, apk del removes it"
             yield RULE.finding(package.name, expected="needed by /etc/apk/world", actual=actual, hint=hint)
 
 
 def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]:
-    """Return the names of the packages that *world* asks for, those that they need, and those that come with them."""
+    """Return the names of the packages that *world* asks for, that those need, and that apk adds to them by itself."""
     needed: set[str] = set()
     wanted, bring = list(world), _bring(packages)
     unasked = [package for package in packages.values() if package.install_if]
@@ -38,7 +38,7 @@ def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]
         if wanted:
             found = _providers(packages, wanted.pop(), needed)
         else:
-            # What comes unasked may need more, which may bring yet more.
+            # A package that apk adds by itself (install_if) may need others, which may add yet more.
             package = unasked.pop()
             found = [package] if package.name not in needed and _all_met(packages, package.install_if, needed) else []
         for each in found:
@@ -50,7 +50,7 @@ def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]
 
 
 def _bring(packages: Packages) -> Mapping[str, list[Package]]:
-    """Return by each name the packages that it may bring with it."""
+    """Return the packages that each name may add by itself."""
     found: dict[str, list[Package]] = {}
     for package in packages.values():
         for constraint in package.install_if:
@@ -59,7 +59,7 @@ def _bring(packages: Packages) -> Mapping[str, list[Package]]:
 
 
 def _providers(packages: Packages, wanted: Constraint, needed: set[str]) -> list[Package]:
-    """Return all who provide *wanted*, but those that are known to be needed."""
+    """Return all packages that provide *wanted* and are not yet known to be needed."""
     if wanted.conflict:
         return []
     providers = (
@@ -83,7 +83,7 @@ def _all_met(packages: Packages, constraints: Iterable[Constraint], needed: set[
 
 RULE = Rule(
     name="unneeded-packages",
-    reason="a package that nothing asks for goes at the next apk command, or stays for no reason",
+    reason="a package that nothing needs disappears with the next apk command, or stays for no reason",
     sets=APPLICATION,
     find=_find,
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.checks.snapshot import Snapshot
 
-# /usr/local, /opt, /srv, /home and an application's own folders are the usual places for what no package brings.
+# Programs of no package belong in /usr/local, /opt, /srv, /home or a folder of the application.
 _SYSTEM: Final = (
     "/bin/ /boot/ /dev/ /etc/ /lib/ /lib32/ /lib64/ /media/ /mnt/ /root/ /run/ /sbin/ /tmp/ /usr/ "
     "/var/cache/ /var/log/ /var/run/ /var/spool/ /var/tmp/"
@@ -31,12 +31,12 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
         if entry.size >= len(MAGIC) and is_elf(snapshot.rootfs.read(path, len(MAGIC))):
             actual = f"an ELF file of no package, {entry.size} bytes"
             hint = "package it, or put it in /usr/local or /opt"
-            yield RULE.finding(path, expected="a package's file, or none", actual=actual, hint=hint)
+            yield RULE.finding(path, expected="a file of a package, or no file", actual=actual, hint=hint)
 
 
 RULE = Rule(
     name="unowned-elf",
-    reason="what no package owns is neither upgraded nor known to scanners, and may hide among the system's files",
+    reason="a program of no package is not upgraded, scanners do not know it, and it hides among the system's files",
     sets=BASE,
     find=_find,
 )

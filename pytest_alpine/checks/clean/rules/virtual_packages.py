@@ -1,4 +1,4 @@
-"""No virtual packages are left that a build has made for itself."""
+"""The build has left no virtual packages behind."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.snapshot import Snapshot
 
 _DESCRIPTION: Final = "virtual meta package"
-"""What apk describes packages with that it makes for ``apk add --virtual``."""
-# Docker's official images keep the libraries that their programs need by virtual packages of such names.
+"""The description of the packages that ``apk add --virtual`` creates."""
+# Docker's official images use virtual packages of such names to keep the libraries that their programs need.
 _RUNTIME: Final = re.compile(r"\.[\w.+-]*(?:run|runtime)-?deps?")
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.checks.snapshot import Snapshot
 
-# Every apk command writes these anew: no image that installs something on top of a base can do without.
+# Every apk command writes these anew, so every image that installs something replaces the base image's.
 _WRITTEN_BY_APK: Final = ("/lib/apk/", "/usr/lib/apk/", "/etc/apk/", "/var/log/apk.log", "/etc/ssl/certs/")
-# The accounts and settings that a step adds a line to: a smaller file than a layer's own headers.
+# Steps often add a line to a file of accounts or settings; such a file is smaller than the headers of a layer.
 _SMALL: Final = 4096
 
 
@@ -26,7 +26,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     for file in sorted(wasted, key=lambda file: (-file.entry.size, file.entry.path)):
         what = "replaced" if file.replaced else "deleted"
         actual = f"{format_size(file.entry.size)} in layer {file.layer}, {what} above"
-        hint = "make it right where it is made" if file.replaced else "make and delete it in one step"
+        hint = "write it once, in the step that creates it" if file.replaced else "create and delete it in one step"
         yield RULE.finding(file.entry.path, expected="no wasted bytes", actual=actual, hint=hint)
 
 

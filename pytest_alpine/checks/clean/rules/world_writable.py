@@ -1,4 +1,4 @@
-"""Nothing may be written by everybody, but for the folders of temporary files."""
+"""Nothing is writable by everybody but the folders of temporary files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
     for path, entry in snapshot.entries.items():
         if not entry.mode & stat.S_IWOTH or entry.kind not in {"file", "directory", "fifo"}:
             continue
-        # In a sticky directory, nobody can replace the files of others.
+        # In a sticky directory, users cannot replace each other's files.
         if entry.kind == "directory" and entry.mode & stat.S_ISVTX:
             continue
         sticky = " (or sticky)" if entry.kind == "directory" else ""

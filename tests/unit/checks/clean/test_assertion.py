@@ -49,7 +49,7 @@ def test_the_message_tells_rules_reasons_and_the_way_out(tmp_path: Path) -> None
         assert_clean(bad)
     lines = str(caught.value).splitlines()
     assert lines[:-1] == [
-        "/tmp/x: expected nothing left, found a file of 1 B (in the step that makes it: rm -rf /tmp/x)",
+        "/tmp/x: expected nothing left, found a file of 1 B (in the step that creates it: rm -rf /tmp/x)",
         (
             "  rule temporary-files: what a build left in /tmp is dead weight, and may be in the way of the program "
             "or hold its secrets"

@@ -136,7 +136,7 @@ def test_programs_that_cannot_start(build: Build, changes: Mapping[str, Node], p
                 "opt/libz.so.1": program("linux/s390x", interpreter=None, flags_1=0),
             },
             (f"/srv/app (no package): expected library libz.so.1 in /opt:{SYSTEM}, "
-            "found /opt/libz.so.1 for linux/s390x (musl takes the first file of the name)"),
+            "found /opt/libz.so.1 for linux/s390x (musl takes the first file of that name)"),
         ),
         (
             {"srv/app": program(needed=("libx.so.1",)), "lib/libx.so.1": library(needed=("liby.so.1",))},
@@ -287,18 +287,18 @@ BASH = "(apk add cmd:bash)"
         (
             "#!/usr/bin/env sh -e",
             (f"expected the interpreter 'sh -e' on PATH, {PATH}, found nothing there "
-            "(env takes 'sh -e' for one name; only 'env -S' splits it)"),
+            "(env takes 'sh -e' as one name; only 'env -S' splits it)"),
         ),
         (
             "#!/usr/bin/env -S sh -e",
-            "expected an env that takes '-S sh -e', found BusyBox, whose env does not split (apk add coreutils)",
+            "expected an env that splits '-S sh -e', found BusyBox, whose env splits nothing (apk add coreutils)",
         ),
         ("#!/opt/env -S -i A=b bash -e", f"expected the interpreter bash on PATH, {PATH}, found nothing there {BASH}"),
         ("#!/opt/env -vS sh 'x", "expected words behind 'env -S', found \"sh 'x\": No closing quotation"),
         (
             "#!/bin/sh\r",
             (r"expected the interpreter '/bin/sh\r', found nothing there "
-            "(its line ends with a carriage return, as on Windows)"),
+            "(its first line ends with a carriage return, as on Windows)"),
         ),
         ("#!/usr/local/bin/sh", ("expected the interpreter /usr/local/bin/sh, found nothing there "
          "(there is /bin/sh)")),
@@ -391,7 +391,7 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
             {"Cmd": ["/bin/sh -c app"]},
             (
                 "CMD ['/bin/sh -c app']: expected a program '/bin/sh -c app', found nothing there "
-                "(each word is an item of its own in JSON's form)"
+                "(in JSON's form, each word is an item of its own)"
             ),
         ),
         (

@@ -74,9 +74,9 @@ CASES = [
         id="sources",
         layer={"tmp/src/a.c": b"1" * 10, "tmp/src/b.c": b"2" * 10, "var/tmp/x": Symlink("y"), "tmp/empty": Directory()},
         found=[
-            "/tmp/empty: expected nothing left, found a directory (in the step that makes it: rm -rf /tmp/empty)",
-            "/tmp/src: expected nothing left, found 2 files, 20 B (in the step that makes it: rm -rf /tmp/src)",
-            "/var/tmp/x: expected nothing left, found a symlink (in the step that makes it: rm -rf /var/tmp/x)",
+            "/tmp/empty: expected nothing left, found a directory (in the step that creates it: rm -rf /tmp/empty)",
+            "/tmp/src: expected nothing left, found 2 files, 20 B (in the step that creates it: rm -rf /tmp/src)",
+            "/var/tmp/x: expected nothing left, found a symlink (in the step that creates it: rm -rf /var/tmp/x)",
         ],
     ),
     Case(
@@ -86,9 +86,9 @@ CASES = [
         found=[
             (
                 "/root/.ash_history: expected nothing left, found a file of 13 B "
-                "(in the step that makes it: rm -rf /root/.ash_history)"
+                "(in the step that creates it: rm -rf /root/.ash_history)"
             ),
-            "/root/src: expected nothing left, found 2 files, 2 B (in the step that makes it: rm -rf /root/src)",
+            "/root/src: expected nothing left, found 2 files, 2 B (in the step that creates it: rm -rf /root/src)",
         ],
     ),
     Case(
@@ -216,7 +216,7 @@ CASES = [
         },
         found=[
             (
-                "/usr/bin/miner: expected a package's file, or none, found an ELF file of no package, 6 bytes "
+                "/usr/bin/miner: expected a file of a package, or no file, found an ELF file of no package, 6 bytes "
                 "(package it, or put it in /usr/local or /opt)"
             )
         ],
@@ -505,11 +505,11 @@ CASES = [
         found=[
             (
                 "/srv/same: expected no wasted bytes, found 5.00 kB in layer 0, replaced above "
-                "(make it right where it is made)"
+                "(write it once, in the step that creates it)"
             ),
             (
                 "/srv/big: expected no wasted bytes, found 3.00 kB in layer 0, deleted above "
-                "(make and delete it in one step)"
+                "(create and delete it in one step)"
             ),
         ],
     ),
@@ -527,11 +527,11 @@ CASES = [
         ),
         found=[
             (
-                "orphan: expected needed by /etc/apk/world, found version 1.0-r0, 4.10 kB, which nothing there needs "
+                "orphan: expected needed by /etc/apk/world, found version 1.0-r0, 4.10 kB, which no package needs "
                 "(apk add orphan asks for it, apk del removes it)"
             ),
             (
-                "user-bash: expected needed by /etc/apk/world, found version 1.0-r0, 0 B, which nothing there needs "
+                "user-bash: expected needed by /etc/apk/world, found version 1.0-r0, 0 B, which no package needs "
                 "(apk add user-bash asks for it, apk del removes it)"
             ),
         ],
