@@ -1,4 +1,4 @@
-"""The last commands that ran in a container, for the report of a test that failed."""
+"""The last commands that ran in a container, for the report of a failed test."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _REMEMBERED: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastCommand:
-    """A command that ran, and what became of it."""
+    """A command that ran, and how it ended."""
 
     command: str | tuple[str, ...]
     seconds: float
     exit_code: int | None
-    """None where it did not end by itself, or could not begin."""
+    """None if it did not end by itself, or could not start."""
     said: str
     """The end of its outputs; or what went wrong."""
 
@@ -36,7 +36,7 @@ class PastCommand:
 
 
 class CommandHistory:
-    """Remembers the last commands, with no more than the end of what they wrote."""
+    """Keeps the last commands, each with the end of its output."""
 
     def __init__(self) -> None:
         self._past: deque[PastCommand] = deque(maxlen=_REMEMBERED)

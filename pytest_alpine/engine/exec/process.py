@@ -1,4 +1,4 @@
-"""A process in a container, and what it reads and writes: what each engine implements."""
+"""Processes in a container: the contract that each engine implements."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STDERR: Final = 2
 
 
 class ProcessStream(Protocol):
-    """What a process reads and writes. Deadlines are as ``time.monotonic()`` counts."""
+    """The standard input and outputs of a process. Deadlines are times of ``time.monotonic()``."""
 
     def send(self, data: bytes, deadline: float) -> None:
         """Write *data* to its standard input.
 
         Raises:
             TimeoutError: the deadline has passed.
-            OSError: it is gone.
+            OSError: the process has ended, or the connection broke.
         """
         ...
 
@@ -29,14 +29,14 @@ class ProcessStream(Protocol):
         """Close its standard input.
 
         Raises:
-            OSError: it is gone, or its input cannot be closed alone.
+            OSError: the process has ended, or its input cannot be closed alone.
         """
         ...
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what it wrote, as it comes: 1 or 2 for which output, and the bytes; nothing more when it has ended.
+        """Yield what it writes as it arrives, until it has ended: ``STDOUT`` or ``STDERR``, and the bytes.
 
-        Who stops reading in the middle gets the rest from the next call.
+        A caller that stops reading in the middle gets the rest from the next call.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -45,7 +45,7 @@ class ProcessStream(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the connection to the process."""
         ...
 
 
@@ -54,11 +54,11 @@ class Process(Protocol):
 
     @property
     def stream(self) -> ProcessStream:
-        """What it reads and writes."""
+        """Its standard input and outputs."""
         ...
 
     def exit_code(self) -> int:
-        """Return how it ended, after its stream has."""
+        """Return its exit code, once its stream has ended."""
         ...
 
 
@@ -69,12 +69,12 @@ class Processes(Protocol):
         """Start *program*.
 
         Raises:
-            EngineError: the engine refused, as it does when the container has stopped.
+            EngineError: the engine refused, for example because the container has stopped.
         """
         ...
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* in the container started, and the process *itself* where asked for.
+        """Kill what the process *pid* in the container started, and with *itself* that process, too.
 
         Raises:
             EngineError: the engine refused.
