@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_alpine.plugin.problems import problems_told
-from pytest_alpine.plugin.session import alpine_key
+from pytest_alpine.plugin.state import session_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.container import Container
     from pytest_alpine.image.image import Image
     from pytest_alpine.matrix.cells import Cell
+    from pytest_alpine.plugin.session import AlpineSession
+
+running_key = pytest.StashKey[pytest.Item]()
+"""The test that runs."""
 
 
 @pytest.fixture(scope="session")
@@ -30,17 +34,15 @@ def alpine_cell(request: pytest.FixtureRequest) -> Cell:
 @pytest.fixture(scope="session")
 def alpine_image(alpine_cell: Cell, pytestconfig: pytest.Config) -> Image:
     """The current cell's image, read without running it."""
-    session = pytestconfig.stash[alpine_key]
-    with problems_told(session.settings, alpine_cell):
-        return session.image(alpine_cell)
+    with _session(pytestconfig, alpine_cell) as session:
+        return session.images.get(alpine_cell)
 
 
 @pytest.fixture(scope="session")
 def alpine_engine(pytestconfig: pytest.Config) -> Engine:
     """The engine that runs containers."""
-    session = pytestconfig.stash[alpine_key]
-    with problems_told(session.settings):
-        return session.engine
+    with _session(pytestconfig) as session:
+        return session.running.engine
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +52,8 @@ def alpine_container(
     pytestconfig: pytest.Config,
 ) -> Container:
     """The current cell's running container, shared by all tests of the cell."""
-    session = pytestconfig.stash[alpine_key]
-    with problems_told(session.settings, alpine_cell):
-        return session.containers.shared(alpine_cell)
+    with _session(pytestconfig, alpine_cell) as session:
+        return session.running.containers.shared(alpine_cell)
 
 
 @pytest.fixture
@@ -62,11 +63,10 @@ def alpine_container_per_test(
     pytestconfig: pytest.Config,
 ) -> Iterator[Container]:
     """A container of the current cell for this test alone."""
-    session = pytestconfig.stash[alpine_key]
-    with problems_told(session.settings, alpine_cell):
-        container = session.containers.fresh(alpine_cell)
+    with _session(pytestconfig, alpine_cell) as session:
+        container = session.running.containers.fresh(alpine_cell)
     yield container
-    session.containers.release(container)
+    session.running.containers.release(container)
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +81,22 @@ def alpine_build(alpine_image: Image, alpine_engine: Engine, pytestconfig: pytes
 
     See ``engine.build.build_image``.
     """
-    session = pytestconfig.stash[alpine_key]
 
     def build(context: str | Path, *, dockerfile: str = "Dockerfile", target: str = "", **args: str) -> Image:
         from pytest_alpine.engine.build import build_image
 
-        with problems_told(session.settings):
+        with _session(pytestconfig):
             return build_image(alpine_engine, alpine_image, context, dockerfile=dockerfile, target=target, args=args)
 
     return build
+
+
+@contextmanager
+def _session(config: pytest.Config, cell: Cell | None = None) -> Iterator[AlpineSession]:
+    """Yield the state of this process; turn errors into the failure or the skip of a test."""
+    __tracebackhide__ = True
+    from pytest_alpine.plugin.problems import problems_told
+
+    session = session_of(config)
+    with problems_told(session.settings, cell):
+        yield session

@@ -1,4 +1,4 @@
-"""Errors as tests meet them: a failure or a skip, told in one message."""
+"""Our errors in tests: each is a failure or a skip with one message."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pytest_alpine.matrix.cells import Cell
-    from pytest_alpine.plugin.options import Settings
+    from pytest_alpine.plugin.settings import Settings
 
 _OWN: Final = __name__.partition(".")[0]
 _RUNNERS: Final = ("_pytest", "pluggy")
-_BETWEEN: Final = ("contextlib", "functools", "testinfra")  # what a test's line goes through to reach ours
+_BETWEEN: Final = ("contextlib", "functools", "testinfra")  # libraries between a test's line and ours
 
 
 @contextmanager
 def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
-    """Turn errors into a failure or a skip, with the message alone: neither stack nor causes help anybody."""
+    """Turn our errors into a failure or a skip that shows the message alone, without stack and causes."""
     __tracebackhide__ = True
     try:
         yield
@@ -37,9 +37,9 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
 
 
 def shown_alone(error: BaseException) -> None:
-    """Let a report show one of our errors alone, at the line that met it.
+    """Make a report show one of our errors at the line that called us, without its causes and our own lines.
 
-    Its message tells what its causes, of other libraries, and our own lines below would mean.
+    Its message says what the causes, which are errors of other libraries, mean.
     """
     if isinstance(error, AlpineError):
         error.__cause__ = None
@@ -55,7 +55,7 @@ def _end_before_ours(traceback: TracebackType | None) -> None:
             if caller is not None:
                 caller.tb_next = None
             return
-        if top in _RUNNERS:  # below them stands the test, or a fixture of ours, which none but its own lines explain
+        if top in _RUNNERS:  # they call the test, or a fixture of ours, whose own lines are then shown
             caller = None
         elif top not in _BETWEEN:
             caller = traceback

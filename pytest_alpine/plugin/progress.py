@@ -1,13 +1,13 @@
-"""Telling the user of long steps: one line on the terminal, wherever the tests run, gone when the step is over.
+"""Tells the user about steps that take long: one line on the terminal, which goes away when the step is over.
 
-xdist's workers have no terminal: what they tell goes to its controller, on a channel beside the one of xdist's own.
+xdist's workers have no terminal. They send their texts to the controller, on a channel beside xdist's own.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,13 +16,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PLUGIN: Final = "alpine-progress"
-"""What the line of this process is registered as."""
+_PLUGIN: Final = "alpine-progress"
 
 _INPUT: Final = "alpine_progress"
-_TAIL: Final = 20  # of a text that is too long, its end tells how far the step is
+_TAIL: Final = 20  # characters that stay of the end of a text that is too long: they say how far the step is
 
-# ECMA-48: the cursor to the line's start, and all behind it erased; then a line up, and to the right.
+# ECMA-48: to the start of the line and erase it; one line up; so many columns to the right.
 _ERASE: Final = "\r\x1b[K"
 _UP: Final = "\x1b[A"
 _RIGHT: Final = "\x1b[{}C"
@@ -32,7 +31,7 @@ class ProgressLine:
     """A line of the terminal below the one that pytest writes; it goes away before pytest goes on."""
 
     def __init__(self, config: pytest.Config) -> None:
-        """Write to what is standard output now: while tests run, pytest captures all that is written there."""
+        """Write to what is standard output now; while tests run, pytest captures standard output."""
         self._pytest = config.get_terminal_writer()
         self._terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         self._shown = False
@@ -46,7 +45,7 @@ class ProgressLine:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Bring the terminal back to how pytest left it, and keep it so."""
+        """Remove the line, put the cursor back where pytest left it, and write nothing meanwhile."""
         with self._lock:
             if self._shown:
                 column = self._pytest.width_of_current_line
@@ -61,32 +60,42 @@ class ProgressLine:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logstart(self) -> Iterator[None]:
-        """Make way for the name of a test."""
+        """Remove the line before pytest writes the name of a test."""
         with self.away():
             yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self) -> Iterator[None]:
-        """Make way for a result."""
+        """Remove the line before pytest writes a result."""
         with self.away():
             yield
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Make way for the summary, which comes when the plugin has stopped its containers."""
+        """Remove the line before the summary, after the plugin has stopped its containers."""
         with self.away():
             pass
 
     def pytest_unconfigure(self) -> None:
-        """Let go of the terminal."""
+        """Close the terminal."""
         with self.away():
             self._terminal.close()
 
 
+def register_progress_line(config: pytest.Config) -> None:
+    """Give this process its progress line, if it writes to a terminal."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or not terminal.isatty:
+        return
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        config.pluginmanager.register(ProgressLine(config), _PLUGIN)
+
+
 def say(config: pytest.Config, text: str) -> None:
-    """Tell the user of a long step, on the terminal of this process or of xdist's controller; a log is told nothing."""
+    """Show *text* on the terminal of this process or of xdist's controller; write nothing into a log."""
     channel = getattr(config, "workerinput", {}).get(_INPUT)
-    line: ProgressLine | None = config.pluginmanager.get_plugin(PLUGIN)
+    line: ProgressLine | None = config.pluginmanager.get_plugin(_PLUGIN)
     if channel is not None:
         with suppress(OSError):  # the controller is gone
             channel.send(text)
@@ -95,8 +104,8 @@ def say(config: pytest.Config, text: str) -> None:
 
 
 def hear(node: Any) -> None:  # noqa: ANN401 - xdist has no types
-    """Show what the worker *node*, which is about to start, will tell."""
-    line: ProgressLine | None = node.config.pluginmanager.get_plugin(PLUGIN)
+    """Show the texts of the worker *node*, which is about to start."""
+    line: ProgressLine | None = node.config.pluginmanager.get_plugin(_PLUGIN)
     if line is not None:
         channel = node.gateway.newchannel()
         channel.setcallback(line.say)

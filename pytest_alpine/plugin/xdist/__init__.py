@@ -1,1 +1,1 @@
-"""Dealing whole cells to pytest-xdist's workers."""
+"""Sends whole cells to the workers of pytest-xdist."""

@@ -1,4 +1,4 @@
-"""What tests are dealt in to xdist's workers: whole cells, and how long each takes."""
+"""How long the tests of each cell take, and which tests are sent to xdist's workers together."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SLUGS: Final = {platform.slug: platform for platform in PLATFORMS}
-# A cell's id stands first in the brackets of a test's id, and ends with its platform.
+# The id of the cell comes first in the brackets of a test's id, and ends with the platform.
 _CELL: Final = re.compile(rf"\[(?P<cell>[^\]]*?-(?P<slug>{'|'.join(_SLUGS)}))[-\]]")
 
 NATIVE: Final = "native"
 EMULATED: Final = "emulated"
 OTHER: Final = "other"
 
-# Seconds that a test takes where nothing is known: an emulator is some times slower.
+# Seconds that a test takes if nothing is known; an emulator is some times slower.
 _GUESSES: Final = {NATIVE: 0.1, EMULATED: 0.5, OTHER: 0.05}
 
 _CACHE: Final = "alpine/seconds"
 
 
 def cell_group(nodeid: str) -> str:
-    """Return what the test *nodeid* is dealt with: its group, its cell, or itself.
+    """Return what the test *nodeid* is sent together with: its group, its cell, or the test alone.
 
     >>> cell_group("tests/test_app.py::test_x[3.22-arm-v7-param]"), cell_group("test_app.py::test_y[3]")
     ('3.22-arm-v7', 'test_app.py::test_y[3]')
@@ -39,7 +39,7 @@ def cell_group(nodeid: str) -> str:
 
 
 def kind_of(group: str) -> str:
-    """Return whether the cell *group* is native or emulated here; other tests are of another kind.
+    """Return whether the cell *group* is native or emulated on this machine, or no cell at all.
 
     >>> kind_of("test_app.py::test_y[3]")
     'other'
@@ -60,7 +60,7 @@ def _native_slugs() -> frozenset[str]:
 
 
 class Durations:
-    """How long a test of each cell takes: as it was last time, which pytest's cache remembers, else a guess."""
+    """How long a test of each cell takes: as long as last time, which pytest's cache remembers, else a guess."""
 
     def __init__(self, known: Mapping[str, float]) -> None:
         self._known = known
@@ -76,17 +76,17 @@ class Durations:
         return cls({cell: seconds for cell, seconds in known.items() if isinstance(seconds, (int, float))})
 
     def write(self, cache: Any) -> None:  # noqa: ANN401 - pytest's cache, or None where it is off
-        """Let *cache* remember what was seen, and what was known of cells that did not run."""
+        """Let *cache* remember the seconds of this run and, for cells that did not run, those of before."""
         if cache is not None and self._spent:
             seen = {cell: round(spent / len(self._tests[cell]), 4) for cell, spent in self._spent.items()}
             cache.set(_CACHE, {**self._known, **seen})
 
     def add(self, nodeid: str, seconds: float) -> None:
-        """Note that a phase of the test *nodeid*, which is of a cell, took so long."""
+        """Note how long a phase of the test *nodeid*, which is of a cell, took."""
         cell = cell_group(nodeid)
         self._spent[cell] = self._spent.get(cell, 0.0) + seconds
         self._tests.setdefault(cell, set()).add(nodeid)
 
     def of(self, group: str, tests: int) -> float:
-        """Return how many seconds so many *tests* of *group* are going to take."""
+        """Return how many seconds that many *tests* of *group* will take."""
         return tests * self._known.get(group, _GUESSES[kind_of(group)])

@@ -1,4 +1,4 @@
-"""The tests that xdist has dealt to this worker so far: they come in portions, and others may take them away again."""
+"""The tests that xdist has sent to this worker so far: they come in portions, and xdist may take some back."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     import pytest
 
 
-class DealtTests:
-    """What lies in the queue of an xdist worker."""
+class WorkerQueue:
+    """The queue of an xdist worker."""
 
     def __init__(self, session: pytest.Session) -> None:
         self._items = session.items
         plugins = session.config.pluginmanager.get_plugins()
-        # The worker's own plugin of xdist has no name. Before 3.7 its queue cannot be looked into.
+        # xdist's plugin in the worker has no name. Before xdist 3.7 its queue cannot be read.
         queues = (getattr(plugin, "torun", None) for plugin in plugins)
         self._queue: Any = next((queue for queue in queues if hasattr(queue, "lock")), None)
         self._last = -1
 
-    def news(self, item: pytest.Item, following: pytest.Item | None) -> Sequence[pytest.Item] | None:
-        """Return the tests that this worker is to run from *item* on, if they are others than were known."""
+    def changed(self, item: pytest.Item, following: pytest.Item | None) -> Sequence[pytest.Item] | None:
+        """Return the tests that this worker runs from *item* on; None if they are the ones of the last call."""
         ahead = [item] if following is None else [item, following]
         if self._queue is None:
             return ahead

@@ -1,4 +1,4 @@
-"""Dealing tests to xdist's workers: all tests of a cell go to one worker, so that its container starts once."""
+"""Sends all tests of a cell to one of xdist's workers, so that the cell's container starts once."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.workermanage import WorkerController
 
-# A worker has to know which test follows the one that it runs.
 _PENDING: Final = 2
-# The next cell comes early enough for its container to start.
+"""How many tests a worker needs: the one that it runs, and the one that follows."""
 _LEAD: Final = 2.0
+"""Seconds before its tests run in which a worker learns of its next cell, so that the container can start."""
+
+
+def make_scheduler(config: pytest.Config, log: Producer) -> CellScheduling:
+    """Return a scheduler that knows how long each cell took last time."""
+    return CellScheduling(config, log, Durations.read(getattr(config, "cache", None)))
 
 
 class CellScheduling(LoadScopeScheduling):
-    """Deals whole cells, and every other test by itself, to workers that run out of work; the longest first.
+    """Sends whole cells, and every other test by itself, to workers that run out of work; the longest first.
 
-    Of the kinds that wait - native, emulated, neither - the one comes next that the fewest workers have in hand, so
-    that none keeps another waiting. xdist's own ``loadgroup`` asks the workers to append ``@group`` to test ids, which
-    pytest 9.2 and newer do not allow; where such an id arrives it counts.
+    A cell is native or emulated; other tests are neither. The next group to be sent is of the kind that the fewest
+    workers have, so that no kind waits for another. xdist's own ``loadgroup`` makes the workers append ``@group`` to
+    test ids, which pytest 9.2 and newer do not allow; a test id that has such a group is sent with that group.
     """
 
     def __init__(self, config: pytest.Config, log: Producer, durations: Durations) -> None:
         super().__init__(config, log)
         self._durations = durations
-        # What waits, by kind; the longest is the last.
+        # The groups that wait, by kind, the longest last.
         self._waiting: dict[str, list[str]] = {}
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Take back the work of a worker that is gone, and return the test that it died of, which is not run again."""
+        """Take back the work of a worker that died; return the test that it ran, which does not run again."""
         left = {group: tests for group, tests in self.assigned_work.pop(node).items() if not all(tests.values())}
         if not left:
             return None
@@ -49,7 +54,7 @@ class CellScheduling(LoadScopeScheduling):
         return crashed
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Note that a worker has run a test, and deal on."""
+        """Note that a worker has run a test, and send it more."""
         group = cell_group(self.registered_collections[node][item_index])
         super().mark_test_complete(node, item_index, duration)
         if all(self.assigned_work[node][group].values()):
@@ -71,14 +76,14 @@ class CellScheduling(LoadScopeScheduling):
             node.shutdown()
 
     def _is_busy(self, node: WorkerController) -> bool:
-        """Whether *node* has enough to do: more than the next container takes to start, or a whole cell ahead."""
+        """Whether *node* has work for longer than the next container takes to start, or another cell after this one."""
         pending = {group: left for group, tests in self.assigned_work[node].items() if (left := _left(tests))}
         if sum(pending.values()) <= _PENDING:
             return False
         return len(pending) > 1 or sum(self._durations.of(*group) for group in pending.items()) > _LEAD
 
     def _next(self) -> str:
-        """Return which of the groups that wait is dealt next."""
+        """Return the group to send next."""
         if not self._waiting:
             for group in sorted(self.workqueue, key=self._seconds):
                 self._waiting.setdefault(kind_of(group), []).append(group)

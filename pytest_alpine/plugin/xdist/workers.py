@@ -1,4 +1,4 @@
-"""The part that a process plays in the run: alone, or as one of xdist's workers, which may be on another machine.
+"""A process's place among those of the run: alone, or one of xdist's workers, which may be on another machine.
 
 Spec: https://execnet.readthedocs.io/en/latest/basics.html#xspec
 """
@@ -7,39 +7,39 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_alpine.errors import InvalidPlatform
+from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
     import pytest
-
-    from pytest_alpine.platforms import Platform
 
 _NATIVE: Final = "alpine_native"
 _SSH: Final = "alpine_ssh"
 
 
-class Role(NamedTuple):  # made faster than a dataclass: every pytest session on the machine makes it
-    """What a process has to know of the others."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worker:
+    """What a process must know of the others."""
 
     processes: int = 1
     """How many run tests on this machine, this one among them."""
     whole_cells: bool = True
-    """Whether this one gets all tests of a cell at once."""
+    """Whether this process gets all tests of a cell at once; else more of them may come later."""
     native: Platform | None = None
-    """What is native to the run: every worker must come to the same tests. This machine's platform when None."""
+    """The platform that ``native`` means in this run, because all workers must collect the same tests; None: this
+    machine's."""
     ssh: str = ""
-    """How the machine that the run was started on reaches this one by ssh; empty where they are one."""
+    """The ssh destination of this machine, as seen from where the run was started; empty if that is this machine."""
 
     @classmethod
-    def of(cls, config: pytest.Config) -> Role:
-        """Return the role of this process."""
+    def of(cls, config: pytest.Config) -> Worker:
+        """Return the place of this process."""
         told: dict[str, Any] | None = getattr(config, "workerinput", None)
         if told is None:
             return cls()
-        from pytest_alpine.platforms import Platform
-
         native: str = told.get(_NATIVE, "")
         return cls(
             processes=told["workercount"],
@@ -49,15 +49,13 @@ class Role(NamedTuple):  # made faster than a dataclass: every pytest session on
         )
 
     def typed(self, command: str) -> str:
-        """Return *command*, to be typed on this process's machine, as people type it where the run was started."""
+        """Return *command*, which is for this process's machine, as people type it where the run was started."""
         return f"ssh -t {self.ssh} {shlex.quote(command)}" if self.ssh else command
 
 
-def brief(node: Any) -> None:  # noqa: ANN401 - xdist has no types
-    """Tell the worker *node*, which is about to start, what its ``Role`` is."""
-    from pytest_alpine.platforms import Platform
-
-    with suppress(InvalidPlatform):  # of a machine that nothing of Alpine is native to
+def tell_worker(node: Any) -> None:  # noqa: ANN401 - xdist has no types
+    """Tell the worker *node*, which is about to start, what its ``Worker`` says."""
+    with suppress(InvalidPlatform):  # Alpine has no architecture for this machine
         node.workerinput[_NATIVE] = str(Platform.native())
     if node.gateway.spec.ssh:
         node.workerinput[_SSH] = str(node.gateway.spec.ssh)

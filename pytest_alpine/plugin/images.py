@@ -1,0 +1,103 @@
+"""The images of cells: each is opened when a test first needs it, and forgotten after the last test that does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from pytest_alpine.errors import AlpineError, PlatformNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_alpine.image.access import Access
+    from pytest_alpine.image.image import Image
+    from pytest_alpine.matrix.cells import Cell
+    from pytest_alpine.plugin.settings import Settings
+
+
+class CellImages:
+    """The image of each cell, and what was measured of it."""
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: what the options say.
+            say: tells the user about steps that take long.
+        """
+        self._settings = settings
+        self._say = say
+        self._images: dict[Cell, Image] = {}
+        self._tests_left: Counter[Cell] = Counter()
+        # Containers start in threads beside the tests, and each opens its image.
+        self._opening: dict[Cell, Lock] = {}
+        self._unpublished: set[Cell] = set()
+        self._measures: dict[Cell, dict[str, Any]] = {}
+
+    @cached_property
+    def access(self) -> Access:
+        """What all images of the run share: the local store, and what each tag resolved to."""
+        from pytest_alpine.engine.select import connect_to_store
+        from pytest_alpine.image.access import Access
+
+        engine = self._settings.engine
+        return Access(pull=self._settings.pull, progress=self._say, connect=lambda: connect_to_store(engine))
+
+    def get(self, cell: Cell) -> Image:
+        """Return the image of *cell*.
+
+        Raises:
+            AlpineError: it cannot be fetched or read.
+        """
+        with self._opening.setdefault(cell, Lock()):
+            image = self._images.get(cell)
+            if image is None:
+                image = self._images[cell] = self._open(cell)
+        return image
+
+    def expect(self, cells: Iterable[Cell]) -> None:
+        """Count how many of the tests ahead are of each cell."""
+        self._tests_left = Counter(cells)
+
+    def finished(self, cell: Cell) -> None:
+        """Count a test of *cell* that is over; forget the image after the last one, because its facts take memory."""
+        self._tests_left[cell] -= 1
+        if self._tests_left[cell] == 0:  # it is below 0 for a test that was not known to be of this cell
+            self._images.pop(cell, None)
+
+    def describe(self, cell: Cell) -> dict[str, Any]:
+        """Return whether the image of *cell* is published and, if it was opened, its digest and sizes in bytes."""
+        image = self._images.get(cell)
+        if image is not None and cell not in self._measures:
+            self._measures[cell] = _measure(image, packages=self._settings.sizes is not None)
+        return {"published": cell not in self._unpublished, **self._measures.get(cell, {})}
+
+    def _open(self, cell: Cell) -> Image:
+        from pytest_alpine.image.open import open_image
+
+        try:
+            return open_image(cell.reference, cell.platform, access=self.access)
+        except PlatformNotFound:
+            self._unpublished.add(cell)
+            raise
+
+
+def _measure(image: Image, *, packages: bool) -> dict[str, Any]:
+    try:
+        size = image.size
+    except AlpineError:  # the test that needs the size fails with this error
+        return {"digest": image.digest}
+    sizes = {"compressed": size.compressed, "unpacked": size.unpacked, "rootfs": size.rootfs}
+    return {"digest": image.digest, **sizes, **({"packages": _packages(image)} if packages else {})}
+
+
+def _packages(image: Image) -> dict[str, int]:
+    from pytest_alpine.checks.size import sizes_by_package
+
+    try:
+        return sizes_by_package(image)
+    except AlpineError:  # an image without a package database has sizes all the same
+        return {}

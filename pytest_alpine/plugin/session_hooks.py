@@ -1,0 +1,123 @@
+"""The hooks of a pytest session that uses the plugin."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_alpine.plugin.collector import NOT_CLEANED_UP, ReportCollector
+from pytest_alpine.plugin.progress import register_progress_line, say
+from pytest_alpine.plugin.session import AlpineSession
+from pytest_alpine.plugin.settings import read_settings
+from pytest_alpine.plugin.xdist.workers import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_alpine.plugin.xdist.queue import WorkerQueue
+
+
+def register_hooks(config: pytest.Config) -> AlpineSession:
+    """Make the state of this process, and register the hooks that work on it.
+
+    Raises:
+        pytest.UsageError: an option has a wrong value.
+    """
+    settings = read_settings(config)
+    session = AlpineSession(settings, Worker.of(config), partial(say, config))
+    if settings.today is not None:
+        from pytest_alpine.checks.today import pin_today
+
+        config.add_cleanup(pin_today(settings.today))
+    config.pluginmanager.register(SessionHooks(session), "alpine-session")
+    if not _is_worker(config):
+        config.pluginmanager.register(ReportCollector(session.summary, config), "alpine-results")
+        register_progress_line(config)
+    return session
+
+
+class SessionHooks:
+    """Starts, notes and ends what the tests need; each hook is a sentence."""
+
+    def __init__(self, session: AlpineSession) -> None:
+        self._session = session
+
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
+        """Say what is under test, and what runs it; nothing in a suite that may not be about images at all."""
+        settings = self._session.settings
+        if not settings.configured:
+            return []
+        from pytest_alpine.engine.select import describe_choice
+        from pytest_alpine.report.header import header_lines
+
+        # Asks no engine under --collect-only.
+        engine = settings.engine if config.option.collectonly else describe_choice(settings.engine)
+        return header_lines(settings, engine)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Start the first containers; xdist's controller and --collect-only run no tests."""
+        config = session.config
+        if config.option.collectonly:
+            return
+        if _is_worker(config):
+            from pytest_alpine.plugin.xdist.queue import WorkerQueue
+
+            config.pluginmanager.register(WorkerPlan(self._session, WorkerQueue(session)), "alpine-plan")
+        elif config.getoption("dist", "no") == "no":
+            self._session.expect(session.items)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note in the report which cell it is of and, in that of a failure, what its containers did."""
+        report = yield
+        self._session.describe(item, report)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Stop a cell's containers after the last test that needs them."""
+        result = yield
+        self._session.finished(item)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Stop the containers, compare the sizes with the ledger, and write the report files."""
+        self._session.close()
+        summary = self._session.summary
+        if _is_worker(session.config):
+            session.config.workeroutput[NOT_CLEANED_UP] = summary.not_cleaned_up  # type: ignore[attr-defined]  # xdist's
+        elif not summary.write() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the tag x platform grid, the containers that were kept, and what went wrong outside of tests."""
+        for heading, lines in self._session.summary.sections():
+            terminalreporter.section(f"alpine: {heading}")
+            for line in lines:
+                terminalreporter.line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """Stop what is still running, however the run ended."""
+        self._session.close()
+
+
+class WorkerPlan:
+    """Tells the session of an xdist worker which tests are its own."""
+
+    def __init__(self, session: AlpineSession, queue: WorkerQueue) -> None:
+        self._session = session
+        self._queue = queue
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Start the containers that the tests need which xdist has sent since the last one."""
+        tests = self._queue.changed(item, nextitem)
+        if tests is not None:
+            self._session.expect(tests)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")

@@ -1,0 +1,26 @@
+"""The state of the plugin in one pytest process: made when something first needs it, kept in the config's stash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_alpine.plugin.session import AlpineSession
+
+_KEY: Final = pytest.StashKey["AlpineSession"]()
+
+
+def session_of(config: pytest.Config) -> AlpineSession:
+    """Return the state of this process; the first call makes it, and registers the hooks that work on it.
+
+    Raises:
+        pytest.UsageError: an option has a wrong value.
+    """
+    session = config.stash.get(_KEY, None)
+    if session is None:
+        from pytest_alpine.plugin.session_hooks import register_hooks
+
+        session = config.stash[_KEY] = register_hooks(config)
+    return session
