@@ -14,6 +14,7 @@
     ├── PackageNotInstalled                                                                   (also KeyError)
     ├── StoreError
     └── EngineError
+        ├── EngineRefusedError
         ├── EngineUnavailable
         ├── PlatformNotRunnable
         ├── ContainerStartError

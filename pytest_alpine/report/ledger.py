@@ -111,7 +111,3 @@ def _who(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     largest = sorted((change for change in changes.items() if change[1] > 0), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} +{format_size(change)}" for name, change in largest[:_SHOWN])
     return f": {shown}" if shown else ""
-
-
-def _rows(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {platform: dict(row) for platform, row in rows.items()}
