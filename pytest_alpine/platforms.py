@@ -78,10 +78,10 @@ _ALIASES: Final[dict[str, tuple[str, str]]] = {
     "loongarch64": ("loong64", ""),
 }
 
-# Variants that name the default of their architecture.
-# What else a processor runs itself, by its architecture.
+# What else a processor runs without an emulator, by its architecture.
 _ALSO_NATIVE: Final = {"amd64": {"386"}, "arm64": {"arm"}, "arm": {"arm"}}
 
+# Variants that name the default of their architecture.
 _DEFAULT_VARIANTS: Final = {("arm64", "v8"), ("amd64", "v1"), ("arm", ""), ("ppc64le", "power8")}
 
 
@@ -91,6 +91,12 @@ class Platform:
 
     >>> str(Platform.parse("aarch64")), Platform.parse("armhf").apk_arch
     ('linux/arm64', 'armhf')
+
+    A platform equals every text that names it. Comparing it with a text that names no platform is an error. In a set
+    or a dictionary, only the text that ``str`` returns finds a platform.
+
+    >>> Platform.parse("aarch64") == "arm64", Platform.parse("arm64") == "amd64"
+    (True, False)
     """
 
     architecture: str
@@ -146,6 +152,16 @@ class Platform:
         """
         own = machine.architecture
         return self.architecture == own or self.architecture in _ALSO_NATIVE.get(own, set())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            other = Platform.parse(other)
+        if not isinstance(other, Platform):
+            return NotImplemented
+        return (self.architecture, self.os, self.variant) == (other.architecture, other.os, other.variant)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import AlpineError, InvalidPlatform
-from pytest_alpine.matrix.declaration import Declaration
+from pytest_alpine.matrix.declaration import NATIVE, Declaration, left_out, named
 from pytest_alpine.platforms import PLATFORMS, Platform
 from pytest_alpine.reference import FILE_TRANSPORTS, TAG_FIELD, Reference, fill_tag
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ALL: Final = "all"
-NATIVE: Final = "native"
+"""The word for every platform that Alpine exists for."""
 
 _OFFICIAL: Final = ("docker.io", "library/alpine")
 
@@ -28,7 +28,7 @@ class Cell:
     declared: bool = field(default=True, compare=False)
     """Whether the platform was named; False where it comes of ``all`` and may turn out not to be published."""
     row: int = field(default=0, compare=False)
-    """Where its tag stands among those that were declared with it."""
+    """The place of its tag among the tags that were declared with it."""
 
     @property
     def tag(self) -> str:
@@ -50,7 +50,8 @@ def cells(
     """Return the cells of one test, tag by tag.
 
     Args:
-        chosen: the command line's word: it replaces the declared values of an unmarked test and narrows a marked one's.
+        chosen: the command line's declaration. It replaces what an unmarked test declares, and narrows what a marked
+            test declares.
         marked: the test's own declaration, or None.
         ini: the suite's declaration; it must name an image.
         native: what ``native`` means; this machine's platform when None.
@@ -60,7 +61,7 @@ def cells(
         InvalidPlatform: a platform cannot be read.
     """
     if native is not None:
-        ini = ini._replace(platforms=ini.platforms or (NATIVE,))
+        ini = replace(ini, platforms=ini.platform_words)
         chosen, ini = _with_native(chosen, native), _with_native(ini, native)
         marked = marked and _with_native(marked, native)
     if marked is None:
@@ -70,20 +71,28 @@ def cells(
 
 
 def _with_native(declared: Declaration, native: Platform) -> Declaration:
-    words = declared.platforms and tuple(str(native) if word == NATIVE else word for word in declared.platforms)
-    return declared._replace(platforms=words)
+    meant = {NATIVE: str(native), f"!{NATIVE}": f"!{native}"}
+    words = declared.platforms and tuple(meant.get(word, word) for word in declared.platforms)
+    return replace(declared, platforms=words)
 
 
 def parse_platforms(words: Iterable[str]) -> tuple[Platform, ...]:
-    """Return the platforms that *words* name; ``native`` is this machine's, ``all`` every one that Alpine has.
+    """Return the platforms that *words* name, in their order.
+
+    ``native`` is this machine's platform, ``all`` are all that Alpine exists for, and ``!NAME`` leaves one out.
+
+    >>> [str(platform) for platform in parse_platforms(["arm64", "386", "!aarch64"])]
+    ['linux/386']
 
     Raises:
         InvalidPlatform: a word names no platform.
     """
+    words = list(words)
     found: dict[Platform, None] = {}
-    for word in words:
+    for word in named(words):
         found.update(dict.fromkeys(PLATFORMS if word == ALL else [_parse_platform(word)]))
-    return tuple(found)
+    without = set(map(_parse_platform, left_out(words)))
+    return tuple(platform for platform in found if platform not in without)
 
 
 def _parse_platform(word: str) -> Platform:
@@ -91,7 +100,7 @@ def _parse_platform(word: str) -> Platform:
 
 
 def _unless(marked: Declaration, chosen: Declaration) -> Declaration:
-    """Return the words of *chosen* for what *marked* leaves open."""
+    """Return of *chosen* the tags and the platforms that *marked* does not declare."""
     return Declaration(
         tags=chosen.tags if marked.tags is None else None,
         platforms=chosen.platforms if marked.platforms is None else None,
@@ -101,7 +110,8 @@ def _unless(marked: Declaration, chosen: Declaration) -> Declaration:
 def _selected(cell: Cell, chosen: Declaration) -> bool:
     if chosen.tags is not None and cell.reference.tag is not None and cell.tag not in chosen.tags:
         return False
-    return chosen.platforms is None or cell.platform in parse_platforms(chosen.platforms)
+    words = chosen.platforms
+    return words is None or cell.platform in parse_platforms(words if named(words) else (ALL, *words))
 
 
 def _expand(declared: Declaration) -> tuple[Cell, ...]:
@@ -109,15 +119,15 @@ def _expand(declared: Declaration) -> tuple[Cell, ...]:
     return tuple(
         cell
         for number, reference in enumerate(references(image, declared.tags))
-        for cell in _row(reference, declared.platforms or (NATIVE,), number)
+        for cell in _row(reference, declared.platform_words, number)
     )
 
 
 def references(image: str, tags: Sequence[str] | None) -> tuple[Reference, ...]:
     """Return *image* at each of *tags*.
 
-    With no tags declared, a name is read at ``latest``, and a file is taken as it is: what an archive holds
-    says its file.
+    Without declared tags, a name gets the tag ``latest``, and a file is read as it is, because an archive says itself
+    which image it holds.
 
     Raises:
         InvalidReference: *image* or a tag cannot be read.
@@ -133,14 +143,15 @@ def references(image: str, tags: Sequence[str] | None) -> tuple[Reference, ...]:
 
 def _row(reference: Reference, words: Sequence[str], number: int) -> Sequence[Cell]:
     row: dict[Platform, Cell] = {}
-    for word in words:
+    for word in named(words):
         if word == ALL:
             for platform in _candidates(reference):
                 row.setdefault(platform, Cell(reference=reference, platform=platform, declared=False, row=number))
         else:
             platform = _parse_platform(word)
             row[platform] = Cell(reference=reference, platform=platform, row=number)
-    return list(row.values())
+    without = set(map(_parse_platform, left_out(words)))
+    return [cell for platform, cell in row.items() if platform not in without]
 
 
 def _candidates(reference: Reference) -> Sequence[Platform]:
@@ -155,13 +166,13 @@ def _candidates(reference: Reference) -> Sequence[Platform]:
 
 
 def _published_on_disk(reference: Reference) -> Sequence[Platform]:
-    # The only import of the image level: listing a folder is no network, and keeps a matrix to what is there.
+    # The only import of the image level: listing a folder needs no network, and no cell is made in vain.
     from pytest_alpine.image.open import published_platforms
 
     try:
         return published_platforms(reference)
     except AlpineError:
-        return ()  # each cell will say what is wrong
+        return ()  # the test of each cell will say what is wrong
 
 
 def _on_docker_hub(platform: Platform, tag: str) -> bool:
@@ -174,7 +185,7 @@ def _on_docker_hub(platform: Platform, tag: str) -> bool:
 
 
 def check(declared: Declaration) -> None:
-    """Raise what reading *declared* raises, so that a mistake is told before any test runs.
+    """Check that *declared* can be read, so that a mistake is told before any test runs.
 
     Raises:
         InvalidReference: an image or a tag cannot be read.
@@ -185,4 +196,5 @@ def check(declared: Declaration) -> None:
     if declared.platforms is not None:
         if not declared.platforms:
             raise InvalidPlatform("no platform is named (expected native, all, or platforms)")
-        parse_platforms(declared.platforms)
+        if not parse_platforms(declared.platform_words):
+            raise InvalidPlatform(f"no platform is left of {', '.join(declared.platform_words)}")

@@ -3,26 +3,68 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Declaration(NamedTuple):  # made faster than a dataclass: every pytest session on the machine makes it
-    """An image, tags and platforms; None where nothing is said of them."""
+NATIVE: Final = "native"
+"""The word for the platform of this machine."""
+
+WITHOUT: Final = "!"
+"""Stands before the name of a platform that is left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declaration:
+    """An image, tags and platforms; None for each that is not declared."""
 
     image: str | None = None
     tags: tuple[str, ...] | None = None
     platforms: tuple[str, ...] | None = None
+    """Names, ``native``, ``all``; and ``!NAME`` for a platform that is left out."""
 
     def over(self, lower: Declaration) -> Declaration:
-        """Return this declaration, with *lower*'s words where it is silent."""
+        """Return this declaration, completed by *lower* with what this one does not declare.
+
+        >>> Declaration(platforms=("!s390x",)).over(Declaration(tags=("edge",), platforms=("all",)))
+        Declaration(image=None, tags=('edge',), platforms=('all', '!s390x'))
+        """
         return Declaration(
             image=lower.image if self.image is None else self.image,
             tags=lower.tags if self.tags is None else self.tags,
-            platforms=lower.platforms if self.platforms is None else self.platforms,
+            platforms=_platforms_over(self.platforms, lower.platforms),
         )
+
+    @property
+    def platform_words(self) -> tuple[str, ...]:
+        """The words for the platforms; ``native`` is the first if no platform is named."""
+        words = self.platforms or ()
+        return words if named(words) else (NATIVE, *words)
+
+
+def named(words: Iterable[str]) -> list[str]:
+    """Return those *words* for platforms that do not leave one out."""
+    return [word for word in words if not word.startswith(WITHOUT)]
+
+
+def left_out(words: Iterable[str]) -> list[str]:
+    """Return the names of the platforms that *words* leave out.
+
+    >>> named(["all", "!riscv64"]), left_out(["all", "!riscv64"])
+    (['all'], ['riscv64'])
+    """
+    return [word.removeprefix(WITHOUT) for word in words if word.startswith(WITHOUT)]
+
+
+def _platforms_over(words: tuple[str, ...] | None, lower: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if words is None:
+        return lower
+    if words and not named(words):  # they leave platforms out of those that *lower* names
+        return (*(lower or ()), *words)
+    return words
 
 
 def split_list(values: Iterable[str]) -> tuple[str, ...]:

@@ -12,11 +12,18 @@ from pytest_alpine.plugin.xdist.durations import Durations, cell_group
 if TYPE_CHECKING:
     from pytest_alpine.plugin.summary import RunSummary
 
-NOT_CLEANED_UP: Final = "alpine_not_cleaned_up"
-"""The key under which an xdist worker hands its controller what went wrong when it cleaned up."""
+# What an xdist worker hands its controller at its end.
+_NOT_CLEANED_UP: Final = "alpine_not_cleaned_up"
+_UNUSED: Final = "alpine_unused"
 
 _CRASH = "???"
 """xdist's word for the phase in which a worker died."""
+
+
+def hand_over(config: Any, summary: RunSummary) -> None:  # noqa: ANN401 - xdist adds to pytest's config
+    """Hand the controller what this worker, whose config it is, knows alone."""
+    config.workeroutput[_NOT_CLEANED_UP] = summary.not_cleaned_up
+    config.workeroutput[_UNUSED] = summary.unused
 
 
 class ReportCollector:
@@ -49,8 +56,10 @@ class ReportCollector:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist may be absent
-        """Take over what went wrong when a worker cleaned up."""
-        self._summary.not_cleaned_up.extend(getattr(node, "workeroutput", {}).get(NOT_CLEANED_UP, ()))
+        """Take over what a worker handed over."""
+        output = getattr(node, "workeroutput", {})
+        self._summary.not_cleaned_up.extend(output.get(_NOT_CLEANED_UP, ()))
+        self._summary.unused.extend(output.get(_UNUSED, ()))
 
     def _count_crash(self, nodeid: str) -> None:
         """Count a test whose worker died before it told the cell, if other tests tell which image its cell is of."""

@@ -8,6 +8,7 @@ from pytest_alpine.matrix.cells import cells
 from pytest_alpine.plugin.images import CellImages
 from pytest_alpine.plugin.items import CONTAINERS, cell_of, needs_of
 from pytest_alpine.plugin.markers import read_markers
+from pytest_alpine.plugin.named import unused
 from pytest_alpine.plugin.running import RunningCells
 from pytest_alpine.plugin.summary import RunSummary
 from pytest_alpine.report.results import CellNote
@@ -53,6 +54,10 @@ class AlpineSession:
         if declared not in self._matrices:
             self._matrices[declared] = cells(self.settings.chosen, declared, self.settings.ini, self._native)
         return self._matrices[declared]
+
+    def unused(self, items: Iterable[pytest.Item]) -> list[str]:
+        """Return the options that name a tag or a platform of none of *items*."""
+        return unused(self.settings.chosen, filter(None, map(cell_of, items)))
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
         """Take note of the tests that run next, in order, and start the first containers that they need."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_alpine.plugin.collector import NOT_CLEANED_UP, ReportCollector
+from pytest_alpine.plugin.collector import ReportCollector, hand_over
+from pytest_alpine.plugin.named import explain, may_ask_later
 from pytest_alpine.plugin.progress import register_progress_line, say
 from pytest_alpine.plugin.session import AlpineSession
 from pytest_alpine.plugin.settings import read_settings
@@ -38,6 +39,9 @@ def register_hooks(config: pytest.Config) -> AlpineSession:
     return session
 
 
+_GREEN: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
 class SessionHooks:
     """Starts, notes and ends what the tests need; each hook is a sentence."""
 
@@ -56,10 +60,29 @@ class SessionHooks:
         engine = settings.engine if config.option.collectonly else describe_choice(settings.engine)
         return header_lines(settings, engine)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """End the run if the command line names a tag or a platform that no test has, before -k and -m choose tests."""
+        options = [] if session.testsfailed else self._session.unused(items)
+        if not options:
+            return
+        if any(map(may_ask_later, items)):
+            self._session.summary.unused[:] = options
+        elif _is_worker(session.config):  # the controller ends the run: all workers have no tests
+            self._session.summary.unused[:] = options
+            items.clear()
+        else:
+            raise pytest.UsageError(explain(options))
+
+    def pytest_deselected(self) -> None:
+        """Judge no tag that only a test that does not run might have asked for."""
+        self._session.summary.unused.clear()
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start the first containers; xdist's controller and --collect-only run no tests."""
         config = session.config
         if config.option.collectonly:
+            self.pytest_deselected()
             return
         if _is_worker(config):
             from pytest_alpine.plugin.xdist.queue import WorkerQueue
@@ -88,8 +111,12 @@ class SessionHooks:
         self._session.close()
         summary = self._session.summary
         if _is_worker(session.config):
-            session.config.workeroutput[NOT_CLEANED_UP] = summary.not_cleaned_up  # type: ignore[attr-defined]  # xdist's
-        elif not summary.write() and session.exitstatus == pytest.ExitCode.OK:
+            hand_over(session.config, summary)
+            return
+        written = summary.write()
+        if session.exitstatus in _GREEN and summary.not_tested():
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        elif session.exitstatus == pytest.ExitCode.OK and not written:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

@@ -66,7 +66,7 @@ def read_settings(config: pytest.Config) -> Settings:
     settings = Settings(
         chosen=Declaration(
             image=config.getoption("alpine_image"),
-            tags=_words(config.getoption("alpine_tag")),
+            tags=_tags(config),
             platforms=_words(config.getoption("alpine_platform")),
         ),
         ini=Declaration(
@@ -122,6 +122,13 @@ def _check_declarations(settings: Settings) -> None:
             raise pytest.UsageError(
                 f"--alpine-tag: the image {image!r} has a {its} of its own; write {{tag}} in its place, or leave it out"
             )
+
+
+def _tags(config: pytest.Config) -> tuple[str, ...] | None:
+    tags = _words(config.getoption("alpine_tag"))
+    if tags == ():
+        raise pytest.UsageError("--alpine-tag is empty: name a tag, such as --alpine-tag=3.22, or leave the option out")
+    return tags
 
 
 def _words(values: list[str] | None) -> tuple[str, ...] | None:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import AlpineError
+from pytest_alpine.plugin.named import explain, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,8 @@ class RunSummary:
         self.kept: list[str] = []
         """How to enter each container that was kept."""
         self.not_cleaned_up: list[str] = []
+        self.unused: list[str] = []
+        """Options that name a tag or a platform that no collected test had; a test may have asked for it later."""
         self._growth: list[str] = []
         self._not_written: list[str] = []
 
@@ -54,6 +57,11 @@ class RunSummary:
                 self._use_ledger(self._settings.sizes)
         return not (self._growth or self._not_written)
 
+    def not_tested(self) -> list[str]:
+        """Return the options that name a tag or a platform that no test had."""
+        still = unused(self._settings.chosen, self.results if self.has_results else ())
+        return [option for option in dict.fromkeys(self.unused) if option in still]
+
     def sections(self) -> Iterator[tuple[str, Iterable[str]]]:
         """Yield headings and lines for the end of the run."""
         if self.has_results:
@@ -63,7 +71,9 @@ class RunSummary:
             moving = not self._settings.configured and any(cell.tag == "latest" for cell in self.results)
             note = ["latest moves: pin a tag with --alpine-tag or alpine_tags"] if moving else []
             yield "tag x platform", [*grid_lines(self.results), *note]
+        options = self.not_tested()
         told = {
+            "not tested": [explain(options)] if options else [],
             "kept containers": self.kept,
             "sizes over the ledger": self._growth,
             "not written": self._not_written,

@@ -41,7 +41,7 @@ def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
     """Return the header of a run with these *settings*, whose containers run on *engine*."""
     declared = settings.chosen.over(settings.ini)
     platforms = ", ".join(
-        f"native ({Platform.native()})" if word == "native" else word for word in declared.platforms or ("native",)
+        f"native ({Platform.native()})" if word == "native" else word for word in declared.platform_words
     )
     others = "".join(f", {platform} on {host}" for platform, host in settings.hosts.items())
     network = f", network {settings.network}" if settings.network else ""

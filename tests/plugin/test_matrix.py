@@ -87,10 +87,77 @@ def test_marked(alpine_image):
     )
     pytester.runpytest_subprocess(*xdist_args).assert_outcomes(passed=2)
     pytester.runpytest_subprocess("--alpine-platform=arm64", *xdist_args).assert_outcomes(passed=1)
-    pytester.runpytest_subprocess("--alpine-platform=s390x", *xdist_args).assert_outcomes(skipped=1)
+
+
+TWO_MARKED = """
+import pytest
+
+@pytest.mark.alpine(image="oci:layout", tags="1.0", platforms=["amd64", "arm64"])
+def test_one(alpine_image): ...
+
+@pytest.mark.alpine(image="oci:layout", tags="2.0", platforms="amd64")
+def test_two(alpine_image): ...
+"""
+
+
+def test_the_command_line_may_leave_no_cell_of_a_marker(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(TWO_MARKED)
     narrowed = pytester.runpytest_subprocess("--alpine-tag=2.0", "-rs", *xdist_args)
-    narrowed.assert_outcomes(skipped=1)
+    narrowed.assert_outcomes(passed=1, skipped=1)
     narrowed.stdout.fnmatch_lines(["SKIPPED*: --alpine-tag and --alpine-platform leave no cell of the matrix that *"])
+
+
+@pytest.mark.parametrize(
+    "option", ["--alpine-tag=3.0", "--alpine-tag=1.0,3.0", "--alpine-platform=s390x", "--alpine-platform=386,!arm64"]
+)
+def test_what_the_command_line_names_and_no_test_has_ends_the_run(
+    pytester: pytest.Pytester, xdist_args: tuple[str, ...], option: str
+) -> None:
+    pytester.makepyfile(TWO_MARKED)
+    result = pytester.runpytest_subprocess(option, "-k", "test_two", *xdist_args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    name = option.replace("1.0,", "").partition(",")[0]
+    told = result.stdout.str() + result.stderr.str()
+    assert f"no test has a cell for {name}: correct it, or add it to what the tests' markers declare" in told
+    assert "passed" not in told
+
+
+@pytest.mark.parametrize(
+    ("args", "ran"),
+    [(["--alpine-tag=1.0", "-k", "test_two"], 0), (["--alpine-platform=amd64", "-m", "not nothing"], 2)],
+    ids=["-k", "-m"],
+)
+def test_tests_that_are_not_chosen_count(
+    pytester: pytest.Pytester, xdist_args: tuple[str, ...], args: list[str], ran: int
+) -> None:
+    pytester.makepyfile(TWO_MARKED)
+    result = pytester.runpytest_subprocess(*args, *xdist_args)
+    result.assert_outcomes(passed=ran, skipped=0 if ran else 1, deselected=0 if ran or "-n2" in xdist_args else 1)
+
+
+def test_a_tag_that_no_test_asked_for_when_it_ran(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        """
+import pytest
+
+@pytest.mark.alpine(image="oci:layout", tags=["1.0", "2.0"])
+def test_one(request):
+    if not request.config.getoption("verbose"):
+        request.getfixturevalue("alpine_cell")
+"""
+    )
+    pytester.runpytest_subprocess("--alpine-tag=2.0", *xdist_args).assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess("--alpine-tag=2.0", "-v", *xdist_args)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(["*alpine: not tested*", "no test has a cell for --alpine-tag=2.0: *"])
+
+
+def test_a_platform_is_left_out(pytester: pytest.Pytester, xdist_args: tuple[str, ...]) -> None:
+    pytester.makepyfile(USES_IMAGE)
+    pytester.makeini("[pytest]\nalpine_image = oci:layout\nalpine_tags = 1.0 2.0\nalpine_platforms = all")
+    result = pytester.runpytest_subprocess("--alpine-platform=!arm64", *xdist_args)
+    result.assert_outcomes(passed=2)
+    assert "alpine: image oci:layout, tags 1.0, 2.0, platforms all, !arm64" in result.outlines
 
 
 def test_a_marker_says_only_what_differs_from_those_around_it(pytester: pytest.Pytester) -> None:

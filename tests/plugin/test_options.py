@@ -27,6 +27,10 @@ from tests.support.images import image, layer_tar, write_oci_layout
         (["--alpine-image=Alpine"], "invalid image reference: 'Alpine' (expected [registry/]name[:tag][@digest]"),
         (["--alpine-image=docker-deamon:x"], "unknown transport 'docker-deamon' in image reference"),
         (["--alpine-tag=a/b"], "invalid tag 'a/b'"),
+        (["--alpine-tag="], "--alpine-tag is empty: name a tag, such as --alpine-tag=3.22, or leave the option out"),
+        (["--alpine-platform="], "no platform is named (expected native, all, or platforms)"),
+        (["--alpine-platform=386,!i386"], "no platform is left of 386, !i386"),
+        (["--alpine-platform=!vax"], "unknown architecture: 'vax'"),
         (
             ["--alpine-image=acme/app:1", "--alpine-tag=2"],
             "--alpine-tag: the image 'acme/app:1' has a tag of its own; write {tag} in its place, or leave it out",

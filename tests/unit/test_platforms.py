@@ -95,3 +95,30 @@ def test_native_is_a_platform_or_says_what_the_machine_is(monkeypatch: pytest.Mo
 def test_platforms_order_by_architecture_and_variant() -> None:
     names = ["s390x", "arm/v7", "amd64", "arm/v6"]
     assert [platform.slug for platform in sorted(map(Platform.parse, names))] == ["amd64", "arm-v6", "arm-v7", "s390x"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "text", "equal"),
+    [
+        ("arm64", "linux/arm64", True),
+        ("arm64", "aarch64", True),
+        ("arm/v7", "arm", True),
+        ("arm/v7", "armhf", False),
+        ("amd64", "arm64", False),
+    ],
+)
+def test_a_platform_equals_a_text_that_names_it(platform: str, text: str, equal: bool) -> None:
+    parsed = Platform.parse(platform)
+    assert (parsed == text) is (text == parsed) is equal
+    assert (parsed != text) is (text != parsed) is not equal
+
+
+def test_a_platform_is_found_by_its_text() -> None:
+    assert Platform.parse("aarch64") in {"linux/arm64", "linux/amd64"}
+    assert {Platform.parse("armhf"): 1}["linux/arm/v6"] == 1  # type: ignore[index]
+
+
+def test_comparing_a_platform_with_a_text_that_names_none_is_an_error() -> None:
+    with pytest.raises(InvalidPlatform, match="unknown architecture: 'amd46'"):
+        _ = Platform.parse("amd64") == "amd46"
+    assert Platform.parse("amd64") != 64

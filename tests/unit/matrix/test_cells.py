@@ -40,6 +40,16 @@ def ids(found: tuple[Cell, ...]) -> list[str]:
         (NOTHING, Declaration(image="b:{tag}-x", tags=("1",), platforms=("386",)), INI, ["1-x-386"]),
         (NOTHING, None, Declaration(image="b:7", platforms=("386",)), ["7-386"]),
         (NOTHING, None, Declaration(image="docker-archive:some/app.tar", platforms=("386",)), ["app.tar-386"]),
+        (Declaration(platforms=("386", "arm64", "!i386")), None, INI, ["latest-arm64"]),
+        (Declaration(platforms=("!386",)), None, Declaration(image="a", platforms=("386", "arm64")), ["latest-arm64"]),
+        (Declaration(platforms=("!386",)), Declaration(platforms=("386", "s390x")), INI, ["latest-s390x"]),
+        (
+            NOTHING,
+            Declaration(platforms=("!386",)),
+            Declaration(image="a", platforms=("386", "arm64")),
+            ["latest-arm64"],
+        ),
+        (Declaration(platforms=("!386",)), None, INI, [f"latest-{Platform.native().slug}"]),
     ],
     ids=[
         "defaults",
@@ -53,6 +63,11 @@ def ids(found: tuple[Cell, ...]) -> list[str]:
         "tag-field",
         "own-tag",
         "archive",
+        "left-out-of-names",
+        "left-out-of-the-ini",
+        "left-out-of-a-marker",
+        "left-out-by-a-marker",
+        "left-out-of-native",
     ],
 )
 def test_cells(chosen: Declaration, marked: Declaration | None, ini: Declaration, expected: list[str]) -> None:

@@ -1,0 +1,54 @@
+"""The tags and platforms that the command line names, and no test has: such a run must not look green."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from pytest_alpine.matrix.cells import ALL
+from pytest_alpine.matrix.declaration import NATIVE, named
+from pytest_alpine.platforms import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_alpine.matrix.declaration import Declaration
+
+
+class HasCell(Protocol):
+    """A cell, or what became of one."""
+
+    @property
+    def tag(self) -> str:
+        """The row of the matrix."""
+        ...
+
+    @property
+    def platform(self) -> Platform | str:
+        """The column of the matrix."""
+        ...
+
+
+def unused(chosen: Declaration, cells: Iterable[HasCell]) -> list[str]:
+    """Return the options of *chosen*, the command line's declaration, that name a tag or platform of no cell."""
+    tags: set[str] = set()
+    platforms: set[str] = set()
+    for cell in cells:
+        tags.add(cell.tag)
+        platforms.add(str(cell.platform))
+    names = [word for word in named(chosen.platforms or ()) if word not in {ALL, NATIVE}]
+    return [
+        *(f"--alpine-tag={tag}" for tag in chosen.tags or () if tag not in tags),
+        *(f"--alpine-platform={name}" for name in names if str(Platform.parse(name)) not in platforms),
+    ]
+
+
+def explain(options: Sequence[str]) -> str:
+    """Return what is wrong with *options* that no test has a cell for."""
+    return f"no test has a cell for {', '.join(options)}: correct it, or add it to what the tests' markers declare"
+
+
+def may_ask_later(item: pytest.Item) -> bool:
+    """Whether *item* may ask for a cell when it runs, which its collection does not show."""
+    return not isinstance(item, pytest.Function) or "request" in item.fixturenames
