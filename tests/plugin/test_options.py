@@ -15,7 +15,7 @@ from tests.support.images import image, layer_tar, write_oci_layout
         (["--alpine-engine=qemu"], "--alpine-engine=qemu: unknown engine; try one of auto, docker, "),
         (["--alpine-pull=often"], "--alpine-pull=often: unknown pull; try one of missing, always, never"),
         (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
-        (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .html, .json, .md"),
+        (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .json, .md, .html"),
         (["--alpine-today=soon"], "--alpine-today=soon: no date (expected YYYY-MM-DD, such as 2026-11-05)"),
         (["--alpine-today=20261105"], "--alpine-today=20261105: no date (expected YYYY-MM-DD, such as 2026-11-05)"),
         (["--alpine-today=2026-02-30"], "--alpine-today=2026-02-30: no such day: day "),
