@@ -49,6 +49,7 @@ def explain(options: Sequence[str]) -> str:
     return f"no test has a cell for {', '.join(options)}: correct it, or add it to what the tests' markers declare"
 
 
-def may_ask_later(item: pytest.Item) -> bool:
-    """Whether *item* may ask for a cell when it runs, which its collection does not show."""
-    return not isinstance(item, pytest.Function) or "request" in item.fixturenames
+def may_ask_later(items: Sequence[pytest.Item]) -> bool:
+    """Whether no collected test has a cell, but one may ask for it when it runs: by ``request``, or in a doctest."""
+    names = [item.fixturenames if isinstance(item, pytest.Function) else ("request",) for item in items]
+    return any("request" in used for used in names) and not any("alpine_cell" in used for used in names)

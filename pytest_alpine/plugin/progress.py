@@ -85,7 +85,7 @@ class ProgressLine:
 def register_progress_line(config: pytest.Config) -> None:
     """Give this process its progress line, if it writes to a terminal."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is None or not terminal.isatty:
+    if terminal is None or not terminal.isatty or config.pluginmanager.has_plugin(_PLUGIN):
         return
     capture = config.pluginmanager.get_plugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture is not None else nullcontext():

@@ -60,13 +60,18 @@ class SessionHooks:
         engine = settings.engine if config.option.collectonly else describe_choice(settings.engine)
         return header_lines(settings, engine)
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Show progress on the terminal, which pytest had not opened yet when it read the options."""
+        if not _is_worker(session.config):
+            register_progress_line(session.config)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """End the run if the command line names a tag or a platform that no test has, before -k and -m choose tests."""
         options = [] if session.testsfailed else self._session.unused(items)
         if not options:
             return
-        if any(map(may_ask_later, items)):
+        if may_ask_later(items):
             self._session.summary.unused[:] = options
         elif _is_worker(session.config):  # the controller ends the run: all workers have no tests
             self._session.summary.unused[:] = options
