@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_alpine.checks.clean.assertion import finders
+from pytest_alpine.checks.clean.assertion import finders, with_labels
 from pytest_alpine.checks.musl import find_musl
 from pytest_alpine.checks.patched.assertion import missing_fixes, security_data
 from pytest_alpine.checks.platform import find_platform
@@ -49,6 +49,7 @@ def check_image(  # noqa: PLR0913 - what a user can say on the command line
     rules: str | Rule | Iterable[str | Rule] = "base",
     except_: str | Iterable[str] = (),
     foreign: Sequence[str] = (),
+    labels: Sequence[str] = (),
     secdb: str | os.PathLike[str] | None = None,
     today: date | None = None,
 ) -> Outcome:
@@ -59,6 +60,7 @@ def check_image(  # noqa: PLR0913 - what a user can say on the command line
         rules: see ``assert_clean``; *except_* and *today* likewise.
         except_: what is allowed.
         foreign: shell patterns of files for other machines or glibc; see ``assert_runnable``.
+        labels: labels that it must have; see ``assert_clean``.
         secdb: where Alpine's security data are; see ``assert_patched``. None leaves fixes aside.
         today: the date by which a branch of Alpine must still be supported.
 
@@ -75,7 +77,7 @@ def check_image(  # noqa: PLR0913 - what a user can say on the command line
             ("musl", partial(find_musl, image, foreign)),
             ("platform", partial(find_platform, image, foreign)),
             ("runnable", partial(find_runnable, image, foreign)),
-            *((f"clean:{rule.name}", find) for rule, find in finders(snapshot, rules, except_)),
+            *((f"clean:{rule.name}", find) for rule, find in finders(snapshot, with_labels(rules, labels), except_)),
         ]
         if secdb is not None:
             checks.append(("patched", partial(_missing_fixes, image, secdb, remarks)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_alpine.checks.size import sizes_by_package
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.quoting import visible
 from pytest_alpine.sizes import format_size
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_alpine.image.image import Image
+    from pytest_alpine.image.spec.healthcheck import Healthcheck
 
 
-def facts_document(image: Image) -> dict[str, Any]:
+def facts_data(image: Image) -> dict[str, Any]:
     """Return the facts of *image* as plain values; a fact that it does not tell is None, and ``problems`` says why.
 
     Raises:
@@ -50,6 +51,10 @@ def facts_document(image: Image) -> dict[str, Any]:
             "labels": dict(config.labels),
             "exposed_ports": list(config.exposed_ports),
             "volumes": list(config.volumes),
+            "stop_signal": config.stop_signal,
+            "healthcheck": _healthcheck(config.healthcheck),
+            "onbuild": list(config.onbuild),
+            "shell": list(config.shell),
         },
         "layers": list(config.diff_ids),
         "world": told("world", lambda: list(map(str, image.world))),
@@ -69,8 +74,12 @@ def _release(image: Image) -> dict[str, Any]:
     }
 
 
+def _healthcheck(check: Healthcheck | None) -> dict[str, Any] | None:
+    return None if check is None else {**asdict(check), "text": str(check)}
+
+
 def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield *facts*, as ``facts_document`` returns them, for people to read."""
+    """Yield *facts*, as ``facts_data`` returns them, for people to read."""
     config, libc, shell, release = (facts[name] for name in ("config", "libc", "shell", "release"))
     rows = {
         "image": facts["digest"] or facts["id"],
@@ -81,33 +90,15 @@ def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
         "entrypoint": " ".join(config["entrypoint"]),
         "command": " ".join(config["cmd"]),
         "user": config["user"] or "root",
+        "environment": " ".join(f"{name}={value}" for name, value in config["env"].items()),
+        "labels": " ".join(f"{name}={value}" for name, value in config["labels"].items()),
+        "ports": " ".join(config["exposed_ports"]),
+        "volumes": " ".join(config["volumes"]),
+        "health": config["healthcheck"] and config["healthcheck"]["text"],
         "size": ", ".join(f"{name} {format_size(size)}" for name, size in facts["size"].items() if size is not None),
         "world": facts["world"] and " ".join(facts["world"]),
         "packages": facts["packages"] and " ".join(f"{name}-{version}" for name, version in facts["packages"].items()),
     }
     yield f"{facts['reference']} ({facts['platform']})"
     for name, text in rows.items():
-        yield visible(f"  {name:<10}  {facts['problems'].get(name) or text or '-'}")
-
-
-def size_lines(image: Image) -> Iterator[str]:
-    """Yield how large *image* is.
-
-    Raises:
-        ImageError: the image cannot be fetched, or breaks its specification.
-    """
-    yield str(image)
-    size = image.size
-    for name, measure in (("compressed", size.compressed), ("unpacked", size.unpacked), ("rootfs", size.rootfs)):
-        yield f"  {name:<10}  {'-' if measure is None else format_size(measure):>9}"
-
-
-def package_lines(image: Image) -> Iterator[str]:
-    """Yield the bytes that each package of *image* takes, the largest first.
-
-    Raises:
-        ImageError: the image cannot be fetched, or breaks its specification.
-        DatabaseError: it has no package database, or a broken one.
-    """
-    for name, share in sizes_by_package(image).items():
-        yield f"    {format_size(share):>9}  {name}"
+        yield visible(f"  {name:<11}  {facts['problems'].get(name) or text or '-'}")

@@ -13,8 +13,9 @@ from pytest_alpine.checks.clean.registry import RULES
 from pytest_alpine.quoting import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
+    from pytest_alpine.checks.every import Outcome
     from pytest_alpine.checks.findings import Finding
     from pytest_alpine.image.image import Image
 
@@ -31,14 +32,14 @@ _CHECKS: Final = {
 _REASONS: Final = _CHECKS | {f"clean:{rule.name}": rule.reason for rule in RULES}
 
 
-def sarif_log(found: Iterable[tuple[Image, Sequence[Finding]]], version: str) -> dict[str, Any]:
+def sarif_log(found: Iterable[tuple[Image, Outcome]], version: str) -> dict[str, Any]:
     """Return the findings of images as a SARIF log with one run.
 
     Args:
-        found: images, each with its findings.
+        found: images, each with what its checks found.
         version: that of pytest-alpine.
     """
-    pairs = [(image, finding) for image, findings in found for finding in findings]
+    pairs = [(image, finding) for image, outcome in found for finding in outcome.findings]
     rules = sorted({finding.check for _, finding in pairs})
     driver = {
         "name": "pytest-alpine",
@@ -66,8 +67,8 @@ def _result(image: Image, finding: Finding, rule: int) -> dict[str, Any]:
             "image": str(image.reference),
             "platform": str(image.platform),
             "digest": image.digest,
-            "expected": visible(finding.expected),
-            "actual": visible(finding.actual),
+            "expected": finding.expected,
+            "actual": finding.actual,
         },
     }
 

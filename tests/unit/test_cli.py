@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,7 @@ from tests.support.elf import musl_loader
 from tests.support.images import File, image, layer_tar, write_oci_layout
 from tests.support.registry_server import RegistryServer, serving
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+SCHEMA = Path(pytest_alpine.__file__).parent / "report" / "schema" / "commands.json"
 BUILDS = [
     [
         image(layer_tar(GOOD | {"build": build}), platform=platform)
@@ -84,8 +83,8 @@ def test_facts_as_data(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_facts_of_what_is_no_alpine(capsys: pytest.CaptureFixture[str]) -> None:
     out = told(capsys, "facts", "oci:scratch:1", "--platform=amd64")
-    assert "  packages    no apk database: neither " in out
-    assert "  /bin/sh     -\n" in out
+    assert "  packages     no apk database: neither " in out
+    assert "  /bin/sh      -\n" in out
     (fact,) = json.loads(told(capsys, "facts", "--json", "oci:scratch:1", "--platform=amd64"))
     assert fact["packages"] is fact["release"] is None
     assert set(fact["problems"]) == {"packages", "release", "world"}
@@ -269,3 +268,91 @@ def test_a_reader_that_has_enough() -> None:
 def test_the_command_is_installed() -> None:
     (script,) = entry_points(group="console_scripts", name="pytest-alpine")
     assert script.load() is main
+
+
+def valid(command: str, out: str) -> list[dict[str, Any]]:
+    """Return what *command* printed, held against the schema."""
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema needs what is compiled, and not there yet")
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    printed: list[dict[str, Any]] = json.loads(out)
+    jsonschema.validate(printed, {**schema, "type": "array", "items": {"$ref": f"#/$defs/{command}"}})
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "code"),
+    [
+        pytest.param("facts", ["oci:good:1"], 0, id="facts"),
+        pytest.param("facts", ["oci:scratch:1"], 0, id="facts-from-scratch"),
+        pytest.param("check", ["oci:bad:1"], 1, id="check"),
+        pytest.param("check", ["oci:scratch:1", "--foreign=*"], 1, id="check-from-scratch"),
+        pytest.param("sizes", ["oci:good:1"], 0, id="sizes"),
+        pytest.param("sizes", ["oci:scratch:1"], 2, id="sizes-from-scratch"),
+        pytest.param("compare", ["oci:good:1", "oci:bad:1"], 1, id="compare"),
+        pytest.param("compare", ["oci:good:1", "oci:good:1"], 0, id="compare-with-itself"),
+    ],
+)
+def test_every_command_as_data(
+    capsys: pytest.CaptureFixture[str], command: str, arguments: list[str], code: int
+) -> None:
+    assert len(valid(command, told(capsys, command, *arguments, "--platform=amd64", "--json", code=code))) == 1
+
+
+def test_findings_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    (checked,) = valid("check", told(capsys, "check", "oci:bad:1", "--platform=amd64", "--json", code=1))
+    assert {
+        "check": "platform",
+        "subject": "/etc/apk/arch",
+        "expected": "x86_64",
+        "actual": "x",
+        "hint": "",
+    } in checked["findings"]
+    assert checked["problems"] == {}
+
+
+def test_a_platform_that_one_of_two_lacks_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    out = told(capsys, "compare", "oci:both:1", "oci:good:1", "--platform=all", "--json", code=1)
+    assert valid("compare", out)[1] == {"unpublished": "oci:good:1", "platform": "linux/arm64"}
+
+
+def test_findings_as_sarif(capsys: pytest.CaptureFixture[str]) -> None:
+    log = json.loads(told(capsys, "check", "oci:bad:1", "--platform=amd64", "--sarif", code=1))
+    rules = {result["ruleId"] for result in log["runs"][0]["results"]}
+    assert {"platform", "clean:temporary-files"} <= rules
+
+
+def test_facts_of_a_service(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    config = {
+        "Env": ["PORT=8080"],
+        "Labels": {"org.example.team": "web"},
+        "ExposedPorts": {"8080/tcp": {}},
+        "Volumes": {"/data": {}},
+        "Healthcheck": {"Test": ["CMD", "wget", "-q", "localhost"], "Interval": 5 * 10**9},
+    }
+    built(folder, GOOD, config=config, name="service")
+    lines = told(capsys, "facts", "oci:service:1", "--platform=amd64").splitlines()
+    rows = dict(line.strip().split(maxsplit=1) for line in lines[1:])
+    assert rows["environment"] == "PORT=8080"
+    assert rows["labels"] == "org.example.team=web"
+    assert rows["ports"] == "8080/tcp"
+    assert rows["volumes"] == "/data"
+    assert rows["health"] == "--interval=5s CMD wget -q localhost"
+
+
+def test_a_platform_that_cannot_be_read_does_not_hide_the_others(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    broken = image(b"no tar", platform="linux/arm64/v8")
+    write_oci_layout(folder / "half", {"1": [image(layer_tar(GOOD), platform="linux/amd64"), broken]})
+    assert main(["sizes", "oci:half:1", "--platform=all", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert [size["platform"] for size in valid("sizes", captured.out)] == ["linux/amd64"]
+    assert captured.err.startswith("pytest-alpine: oci:half:1")
+    assert captured.err.count("\n") == 1
+
+
+def test_required_labels(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ("check", "oci:good:1", "--platform=amd64", "--rules=setuid", "--foreign=*", "--label=org.example.source")
+    assert "clean:labels: LABEL org.example.source: expected a value, found no such label" in told(
+        capsys, *args, code=1
+    )

@@ -54,7 +54,7 @@ def assert_clean(
         DatabaseError: there is no package database, or a broken one.
     """
     __tracebackhide__ = True
-    known = _with_labels(rules, labels)
+    known = with_labels(rules, labels)
     findings = find_clean(target, known, except_, today=today)
     if findings:
         raise AssertionError(message(_lines(findings, known), target))
@@ -70,7 +70,7 @@ def find_clean(
 ) -> tuple[Finding, ...]:
     """Return a finding for whatever breaks the rules of hygiene in *target*; see ``assert_clean``."""
     with open_snapshot(target, today) as snapshot:
-        return tuple(findings_in(snapshot, _with_labels(rules, labels), except_))
+        return tuple(findings_in(snapshot, with_labels(rules, labels), except_))
 
 
 def findings_in(
@@ -97,7 +97,8 @@ def finders(
             yield rule, partial(_broken, rule, snapshot, globs)
 
 
-def _with_labels(rules: str | Rule | Iterable[str | Rule], labels: str | Iterable[str]) -> tuple[Rule, ...]:
+def with_labels(rules: str | Rule | Iterable[str | Rule], labels: str | Iterable[str]) -> tuple[Rule, ...]:
+    """Return the rules that *rules* names, and one for *labels*, if there are any."""
     required = (labels,) if isinstance(labels, str) else tuple(labels)
     return (*chosen(rules), labels_rule(required)) if required else chosen(rules)
 
