@@ -1,4 +1,4 @@
-"""The contract of an engine: what tests need of whatever runs their containers."""
+"""The seam between tests and what runs their containers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Platform
 
 NO_NETWORK: Final = "none"
-"""The name of the network of a container that has only a loopback interface."""
+"""The word for a container that has a loopback interface and nothing else."""
 
 
 class Engine(Protocol):
-    """Runs containers. Any number of threads may use it at once."""
+    """What runs containers. Any number of threads may use it at once."""
 
     @property
     def name(self) -> str:
-        """Its name in ``--alpine-engine``."""
+        """The word for it in ``--alpine-engine``."""
         ...
 
     def describe(self) -> str:
@@ -29,25 +29,25 @@ class Engine(Protocol):
         """Whether programs of *platform* are emulated here.
 
         Raises:
-            PlatformNotRunnable: they can neither run nor be emulated; the message names the command that fixes it.
+            PlatformNotRunnable: they can neither run nor be emulated; the message names the command that mends it.
         """
         ...
 
     def start(self, image: Image) -> Container:
-        """Start a container of *image* that runs until it is stopped; the image's own entrypoint is not run.
+        """Start a container of *image* that runs until it is stopped, whatever the image is made to run.
 
         Raises:
-            PlatformNotRunnable: programs of the image's platform do not run here.
+            PlatformNotRunnable: programs of its platform do not run here.
             ContainerStartError: the engine could not start it.
             EngineError: the engine failed otherwise.
-            ImageError: the image must be loaded into the engine, and cannot be read.
+            ImageError: the image has to be loaded into the engine and cannot be read.
         """
         ...
 
     def sweep(self) -> list[str]:
-        """Remove the containers that dead runs of this machine left, and return their names."""
+        """Remove the containers of runs on this machine that are dead, and return their names."""
         ...
 
     def close(self) -> None:
-        """Stop all containers that this object started, except those that are kept, and disconnect from the engine."""
+        """Stop all containers that this object started, but those that are kept, and let go of the engine."""
         ...

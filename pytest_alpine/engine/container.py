@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Container(LiveFacts, ABC):
     """One running container. A context manager that stops it; any number of threads may use it at once.
 
-    ``packages``, ``world``, ``release``, ``libc``, ``shells`` and ``shell`` are read again at every access. Each engine
-    has a subclass that implements the abstract methods; only this class calls those with an underscore.
+    ``packages``, ``world``, ``release``, ``libc``, ``shells`` and ``shell`` are read anew at every access. An engine
+    adds what only it can do: the abstract methods, of which those with an underscore are for this class alone.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Container(LiveFacts, ABC):
         """Represent a container that the engine has made.
 
         Args:
-            name: the name that people see.
-            image: the image that it runs.
+            name: how people call it.
+            image: what it runs.
             processes: starts processes in it.
             emulated: whether an emulator runs its programs.
             forget: called once, when the container is stopped and removed.
@@ -65,16 +65,16 @@ class Container(LiveFacts, ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """What the engine calls it."""
+        """How the engine calls it."""
 
     @property
     def name(self) -> str:
-        """The name that people see."""
+        """How people call it."""
         return self._name
 
     @property
     def image(self) -> Image:
-        """The image that it runs."""
+        """What it runs."""
         return self._image
 
     @property
@@ -114,18 +114,18 @@ class Container(LiveFacts, ABC):
         An exception that interrupts it, such as Ctrl-C, kills the command and all processes it started.
 
         Args:
-            command: a string is a line for ``/bin/sh``; a list is a program and its arguments.
-            timeout: seconds, after which the command and all processes it started are killed.
+            command: a text is a line for ``/bin/sh``, anything else a program and its arguments.
+            timeout: seconds; then the command and all processes it started are killed.
             check: whether an exit code other than 0 raises.
             user: another user, as ``docker exec --user`` takes it: a name or number, a group behind a colon.
             workdir: another working directory.
             env: more environment variables.
-            stdin: what the command reads; nothing if None.
-            tty: whether it gets a terminal; then both its outputs are in ``stdout``.
+            stdin: what the command reads; nothing when None.
+            tty: whether it gets a terminal; its two outputs are one then, ``stdout``.
 
         Raises:
             CommandTimeout: it ran too long.
-            EngineError: the command failed, with *check*; or the container or the engine failed.
+            EngineError: with *check*, it failed; else the container or the engine did.
         """
         told = Command(
             words=command if isinstance(command, str) else tuple(command),
@@ -159,28 +159,27 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[RootFS]:
-        """Open the root filesystem as it is at this moment, for reading many files, without what is mounted into it.
+        """Open the root filesystem of this moment for thousands of questions, without what is mounted into it.
 
         Raises:
-            EngineError: the engine does not export it.
+            EngineError: the engine does not hand it out.
         """
 
     def read(self, path: str) -> bytes:
         """Return the bytes of the file that *path* leads to.
 
         Raises:
-            FileNotInImage: there is no such file, or it is not a regular file.
+            FileNotInImage: *path* leads nowhere, or not to a regular file.
         """
         return self.rootfs.read(path)
 
     def write(self, path: str, data: bytes | str) -> None:
-        """Replace the content of the file that *path* leads to by *data*.
+        """Make *data* the content of the file that *path* leads to.
 
-        A file that exists keeps its owner and mode. A new file belongs to root and has mode 644, and missing
-        directories are created.
+        A file that exists keeps owner and mode; a new one is root's with mode 644, in directories that are made.
 
         Raises:
-            EngineError: *path* leads to something that is not a file, or the engine refused.
+            EngineError: *path* leads to something else than a file, or the engine refused.
         """
         entry: Entry | None = None
         with suppress(FileNotInImage):
@@ -194,7 +193,7 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def logs(self) -> str:
-        """Return what the container's first process wrote to its outputs, and what others wrote to them."""
+        """Return what the container's first process, and whoever writes to its outputs, has written."""
 
     @abstractmethod
     def memory(self) -> int:
@@ -204,7 +203,7 @@ class Container(LiveFacts, ABC):
         """Return why the container stopped, such as ``exit code 137``; None while it runs.
 
         Raises:
-            EngineError: the engine does not answer.
+            EngineError: the engine does not tell.
         """
         return self._processes.why_stopped()
 

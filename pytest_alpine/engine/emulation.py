@@ -1,7 +1,7 @@
-"""Which platforms a machine runs: its own, and those for which its kernel has an emulator.
+"""Which platforms a machine runs: its own, and those that its kernel hands to an emulator.
 
-Spec: https://docs.kernel.org/admin-guide/binfmt-misc.html. Emulators register under any name; the
-bytes that an entry matches tell which programs it takes.
+Spec: https://docs.kernel.org/admin-guide/binfmt-misc.html. Emulators register under any name; which programs they
+take is told by the bytes that they match, as the kernel tells it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
-"""Where the kernel lists its emulators."""
+"""Where the kernel lists who runs which programs."""
 
-# These files are switches, not entries.
+# Not entries of it, but its own switches.
 _CONTROLS: Final = {"register", "status"}
 _FIELD: Final = re.compile(r"(enabled|disabled|\w+):? ?(.*)")
 
@@ -43,7 +43,7 @@ class Handler:
 
     @property
     def fixed(self) -> bool:
-        """Whether the kernel keeps the interpreter open (flag F); else it is looked for inside each container."""
+        """Whether the interpreter is held open (flag F); else it would be looked for inside each container."""
         return "F" in self.flags
 
     def takes(self, head: bytes) -> bool:
@@ -55,7 +55,7 @@ class Handler:
 
 
 def parse_handler(name: str, text: str) -> Handler | None:
-    """Return the entry *name* with the content *text*; None if it is disabled, or matches file names."""
+    """Return the entry *name* with the content *text*; None if it is disabled, or goes by names of files."""
     found = (_FIELD.fullmatch(line.strip()) for line in text.splitlines())
     fields = {match[1]: match[2] for match in found if match is not None}
     if "enabled" not in fields or "magic" not in fields:
@@ -72,7 +72,7 @@ def parse_handler(name: str, text: str) -> Handler | None:
 
 
 def read_handlers(folder: Path = BINFMT) -> tuple[Handler, ...] | None:
-    """Return the entries of this machine's kernel; None if they cannot be read, as in a container."""
+    """Return what is registered with this machine's kernel; None where that cannot be seen, as in a container."""
     try:
         status = (folder / "status").read_text().strip()
         if status != "enabled":
@@ -85,21 +85,21 @@ def read_handlers(folder: Path = BINFMT) -> tuple[Handler, ...] | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machines:
-    """The platforms that one machine runs."""
+    """What one machine runs."""
 
     native: Platform
     """Its own platform."""
     handlers: tuple[Handler, ...] | None
-    """Its emulators; None if they are unknown, as on a remote machine, where only a start shows it."""
+    """Its emulators; None where they cannot be seen, as on a remote machine: then trying tells."""
 
     def emulated(self, platform: Platform) -> bool:
-        """Whether programs of *platform* run in an emulator; if the emulators are unknown, whether they would need one.
+        """Whether programs of *platform* go to an emulator; where that cannot be seen, whether they would have to.
 
         Raises:
-            PlatformNotRunnable: they can neither run nor be emulated; the message names the command that fixes it.
+            PlatformNotRunnable: they can neither run nor be emulated; the message names the command that mends it.
         """
         found = self._handler(platform)
-        # The kernel looks in this list first, even for programs that the processor could run itself.
+        # The kernel asks its list before it looks whether the processor could run a program itself.
         if found is not None and found.fixed:
             return True
         if platform.runs_on(self.native):
@@ -119,19 +119,19 @@ class Machines:
 
     def _handler(self, platform: Platform) -> Handler | None:
         head = elf_head(platform.machine)
-        # The kernel tries the newest entry first, but does not show the order: here, one that works wins.
+        # The newest entry is asked first, and the order is not to be seen: one that works wins here.
         taking = [handler for handler in self.handlers or () if handler.takes(head)]
         return min(taking, key=lambda handler: not handler.fixed, default=None)
 
 
 def elf_head(machine: Machine) -> bytes:
-    """Return how a program for *machine* begins: the part of the ELF header that names the machine."""
+    """Return how a program for *machine* begins: the part of the ELF header that tells its kind."""
     ident = b"\x7fELF" + bytes([_ELF_CLASS[machine.bits], 2 if machine.big_endian else 1, _EV_CURRENT]) + bytes(9)
     return ident + struct.pack(">HH" if machine.big_endian else "<HH", _ET_DYN, machine.elf_machine)
 
 
 def not_runnable(platform: Platform, why: str) -> str:
-    """Return the message that programs of *platform* do not run: *why*, and what to do."""
+    """Return the message for programs of *platform* that do not run: *why*, and the way out."""
     return f"{platform} does not run here: {why}; {_register(platform)}"
 
 

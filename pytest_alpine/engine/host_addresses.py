@@ -1,6 +1,6 @@
-"""The addresses of engines on other machines, as options give them: ``linux/arm64=ssh://ci@arm-1``.
+"""Where the engines of other machines are, as options tell it: ``linux/arm64=ssh://ci@arm-1``.
 
-An engine is named as for ``docker -H`` and ``docker --context``:
+What names an engine is what ``docker -H`` and ``docker --context`` take:
 https://docs.docker.com/reference/cli/docker/#environment-variables
 """
 
@@ -23,13 +23,13 @@ _CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
 
 
 def parse_hosts(words: Sequence[str]) -> dict[Platform, str]:
-    """Return the address of each platform's engine.
+    """Return which engine each platform's containers run on.
 
     Args:
-        words: such as ``linux/arm64=ssh://ci@arm-1``; the part after ``=`` is a URL or the name of a docker context.
+        words: such as ``linux/arm64=ssh://ci@arm-1``; behind the sign, a URL or the name of a docker context.
 
     Raises:
-        ValueError: one is malformed, or names a docker context that does not exist; the message says what is expected.
+        ValueError: one cannot be read, or names a docker context that there is not; the message tells what can be.
     """
     hosts: dict[Platform, str] = {}
     for word in words:

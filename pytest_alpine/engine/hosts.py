@@ -1,6 +1,6 @@
-"""Engines on several machines: each platform may have an engine of its own, all others run on the one here.
+"""Several machines: the cells of a platform run on the engine that is named for it, all others on the engine here.
 
-``host_addresses.py`` parses the options that name them.
+What options say of them, ``host_addresses.py`` reads.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def open_engine(name: str, hosts: Mapping[Platform, str], network: str | None = None) -> Engine:
-    """Return the engine *name*, with the engines of *hosts* for their platforms; containers join *network*.
+    """Return the engine *name* for all platforms but those of *hosts*, which run there; containers join *network*.
 
     Raises:
-        EngineUnavailable: *name* is ``none``; or, without *hosts*, the engine does not answer.
+        EngineUnavailable: no engine is wanted; or, without *hosts*, it does not answer.
     """
     if name == NONE or not hosts:
         engine = select_engine(name, network)
@@ -35,15 +35,15 @@ def open_engine(name: str, hosts: Mapping[Platform, str], network: str | None = 
 
 
 class EngineHosts:
-    """Engines on several machines, used as one. Each is opened and swept when it is first needed."""
+    """Engines on several machines, behind the contract of one. Each is opened when first needed, and swept then."""
 
     def __init__(self, local: Callable[[], Engine], hosts: Mapping[Platform, str], network: str | None = None) -> None:
         """Open nothing yet.
 
         Args:
-            local: opens the engine for all platforms that are not in *hosts*.
-            hosts: the URL or docker context of the engine for each other platform.
-            network: the network of containers on *hosts*; see ``DockerEngine``.
+            local: opens the engine of all platforms that are not in *hosts*.
+            hosts: URLs or docker contexts of the engines of others.
+            network: what the containers of those are connected to; see ``DockerEngine``.
         """
         self._local = _Member(local)
         members = {host: _Member(partial(_open_host, host, network)) for host in hosts.values()}
@@ -54,13 +54,13 @@ class EngineHosts:
         """Return the engine that runs *platform*.
 
         Raises:
-            EngineUnavailable: it does not answer, or did not answer when it was first needed.
+            EngineUnavailable: it does not answer, or did not when it was first needed.
         """
         return self._hosts.get(platform, self._local).get()
 
     @property
     def name(self) -> str:
-        """The name in ``--alpine-engine`` of the engine on this machine."""
+        """The word in ``--alpine-engine`` for the one on this machine."""
         return self._local.get().name
 
     def describe(self) -> str:
@@ -86,10 +86,10 @@ class EngineHosts:
         return [name for member in self._members for engine in member.opened() for name in engine.sweep()]
 
     def close(self) -> None:
-        """Stop all containers that this object started, except those that are kept, and disconnect from all engines.
+        """Stop all containers that this object started, but those that are kept, and let go of all engines.
 
         Raises:
-            EngineError: one of them failed; the others were closed nevertheless.
+            EngineError: one of them failed; the others are closed all the same.
         """
         problems = []
         for member in self._members:
@@ -103,7 +103,7 @@ class EngineHosts:
 
 
 class _Member:
-    """One engine, opened at most once: if it does not answer, it is not tried again."""
+    """One engine, opened at most once: one that does not answer is not waited for again."""
 
     def __init__(self, opens: Callable[[], Engine]) -> None:
         self._opens = opens

@@ -1,6 +1,6 @@
-"""Labels that say which run started a container, so that containers of dead runs can be removed.
+"""Labels that tell whose a container is, so that those of a dead run can be told from those of a live one.
 
-A run is identified by its machine, its process number and the time that process started, as numbers are used again.
+A run is told by its machine, its process and the moment that process started: process numbers are used again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREFIX: Final = "pytest-alpine"
 """How the names of all containers and loaded images begin."""
 
 KEPT: Final = f"{PREFIX}-kept-"
-"""How the names of kept containers begin, which stay until their user removes them."""
+"""How the names of containers begin that stay until their user removes them."""
 
 RUN: Final = f"{PREFIX}.run"
 HOST: Final = f"{PREFIX}.host"
@@ -35,7 +35,7 @@ STARTED: Final = f"{PREFIX}.started"
 _NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
 _HOST_DIGITS: Final = 16
 _PROC: Final = Path("/proc")
-# Its index among the fields after the program's name in /proc/PID/stat; proc_pid_stat(5) counts it as the 22nd.
+# The fields of /proc/PID/stat behind the program's name, from the state on; proc_pid_stat(5) counts it as 22nd.
 _START_TIME: Final = 22 - 3
 
 
@@ -47,7 +47,7 @@ def container_name(image: Image) -> str:
 
 @cache
 def _run_id(_pid: int) -> str:
-    # One per process: a forked worker is a run of its own.
+    # One per process: a worker that was forked off is a run of its own.
     return uuid.uuid4().hex
 
 
@@ -58,12 +58,12 @@ def run_labels() -> dict[str, str]:
 
 @cache
 def _own_labels(pid: int) -> dict[str, str]:
-    # Kept, as they do not change while a process lives.
+    # One per process, as above; they stay the same, and containers start in milliseconds.
     return process_labels(pid)
 
 
 def process_labels(pid: int) -> dict[str, str]:
-    """Return the labels of something that belongs to the process *pid*, and is removed after it has ended."""
+    """Return the labels of what is to stay as long as the process *pid* lives."""
     return {
         RUN: _run_id(os.getpid()),
         HOST: _host(),
@@ -74,26 +74,26 @@ def process_labels(pid: int) -> dict[str, str]:
 
 
 def is_dead(labels: Mapping[str, str]) -> bool:
-    """Whether the process that started a container with these *labels* has certainly ended.
+    """Whether the process that started a container with these *labels* is gone for sure.
 
-    That is unknown, so False, for processes of another machine or of another PID namespace, such as a container's.
+    Nothing is sure of processes on another machine, or in another namespace of processes, such as a container's.
     """
     pid = labels.get(PID, "")
     if labels.get(HOST) != _host() or not pid.isdecimal():
         return False
     if labels.get(BOOT) != _boot():
-        return True  # the machine was rebooted since
+        return True  # the machine was started anew since
     return _started(int(pid)) != (labels.get(STARTED) or None)
 
 
 def _host() -> str:
-    """Return an identifier of this machine and of the PID namespace of this process."""
+    """Return what names this machine and, on it, the namespace that its process numbers are counted in."""
     try:
         namespace = str((_PROC / "self/ns/pid").readlink())
     except OSError:
         namespace = ""
     parts = (_line(Path("/etc/machine-id")), socket.gethostname(), namespace)
-    # machine-id(5) asks not to publish the number itself.
+    # machine-id(5) asks that the number itself be kept from others.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HOST_DIGITS]
 
 
@@ -102,9 +102,9 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when the process *pid* started, in clock ticks since boot; None if it does not exist."""
+    """Return when the process *pid* started, in the kernel's ticks; None if there is none."""
     line = _line(_PROC / str(pid) / "stat")
-    # The program's name is in brackets and may contain anything.
+    # The name stands in brackets and may hold anything.
     fields = line.rpartition(")")[2].split()
     return fields[_START_TIME] if len(fields) > _START_TIME and fields[0] != "Z" else None
 

@@ -1,4 +1,4 @@
-"""Containers that are started before tests need them, and stopped after, in other threads."""
+"""Containers started before they are needed and stopped after, off the tests' own path."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound=Hashable)
 
-# A start mostly waits for the engine: a few more threads than cores keep both busy.
+# Starting is waiting for the engine, not computing: a few more than the cores keep both busy.
 _MORE_THAN_CORES: Final = 4
-# Stops have threads of their own, so that starts do not wait for them.
+# Stopping has threads of its own: nobody waits for it before the end, and starts must not wait for it either.
 _STOPPING: Final = 4
 _ROOM: Final = 256 << 20
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
 class StartLimit(NamedTuple):
-    """How many containers may run before anybody asks for them: the smaller of two numbers."""
+    """How many containers may run before anybody asks for them: the smaller number."""
 
     by_cores: int
     by_memory: int
-    """One per 256 MiB of memory that is available now."""
+    """One for each 256 MiB that the machine has available now."""
 
     @classmethod
     def now(cls, processes: int = 1, *, cores: int | None = None, meminfo: Path = _MEMINFO) -> StartLimit:
-        """Return the limit for each of so many *processes* that share the machine."""
+        """Return what one of so many *processes*, which share the machine, may start."""
         by_cores = max(1, ((cores or os.cpu_count() or 1) + _MORE_THAN_CORES) // processes)
         available = available_memory(meminfo)
         return cls(by_cores, by_cores if available is None else available // _ROOM // processes)
 
 
 def available_memory(meminfo: Path = _MEMINFO) -> int | None:
-    """Return the bytes that new processes can have without swapping; None if the kernel does not tell.
+    """Return the bytes that new processes can have without swapping; None where the kernel does not tell.
 
     Spec: proc_meminfo(5), "MemAvailable"
     """
@@ -51,18 +51,18 @@ def available_memory(meminfo: Path = _MEMINFO) -> int | None:
 
 
 class ContainerPool(Generic[Key]):
-    """Containers of each key: one that is shared, and fresh ones. One thread uses it; others do its work."""
+    """Containers of each key: one that is shared, and fresh ones. For use by one thread; it has others that work."""
 
-    def __init__(self, start: Callable[[Key], Container], limit: Callable[[], StartLimit] = StartLimit.now) -> None:
+    def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], StartLimit] = StartLimit.now) -> None:
         """Start nothing yet.
 
         Args:
-            start: starts a container; several threads call it.
-            limit: how many may run before anybody asks for them; called anew each time.
+            start: starts a container; it is called in several threads.
+            ahead: how many may be started before they are asked for; asked anew each time.
         """
         self._start = start
-        self._limit = limit
-        self._starting = ThreadPoolExecutor(max(1, limit().by_cores), thread_name_prefix="pytest-alpine-start")
+        self._ahead = ahead
+        self._starting = ThreadPoolExecutor(max(1, ahead().by_cores), thread_name_prefix="pytest-alpine-start")
         self._stopping = ThreadPoolExecutor(_STOPPING, thread_name_prefix="pytest-alpine-stop")
         self._plan: deque[tuple[Key, bool]] = deque()
         self._shared: dict[Key, Future[Container]] = {}
@@ -72,9 +72,9 @@ class ContainerPool(Generic[Key]):
         self._closed = False
 
     def expect(self, needs: Iterable[tuple[Key, bool]]) -> None:
-        """Tell which containers tests will ask for, in order, and whether fresh; the first of them are started now.
+        """Say which containers will be asked for, in order, and whether fresh; the first of them are started at once.
 
-        This replaces what earlier calls told. Containers that already run are used.
+        What was said before no longer counts; containers that run already do.
         """
         spare = {key: len(spares) for key, spares in self._spare.items()}
         told: set[Key] = set(self._shared)
@@ -101,7 +101,7 @@ class ContainerPool(Generic[Key]):
         return self._shared[key].result()
 
     def take(self, key: Key) -> Container:
-        """Return a container of *key* that nobody has used; the caller must ``stop`` it.
+        """Return a container of *key* that nobody had before, and is the caller's to ``stop``.
 
         Raises:
             AlpineError: it could not be started.
@@ -115,7 +115,7 @@ class ContainerPool(Generic[Key]):
         return future.result()
 
     def stop(self, container: Container) -> None:
-        """Stop a container that was taken, in the background; after ``close``, in this thread."""
+        """Stop a container that was taken, in the background; after ``close``, at once."""
         if self._closed:  # a run that is interrupted ends its fixtures last
             container.stop()
         else:
@@ -129,14 +129,14 @@ class ContainerPool(Generic[Key]):
         self._start_ahead()
 
     def trim(self, key: Key, needed: int) -> None:
-        """Keep as many fresh containers of *key* as are *needed*, stop the others, and start no more."""
+        """Stop those fresh containers of *key* that are more than the *needed* ones, and start no more."""
         while self._spare[key] and len(self._spare[key]) + self._plan.count((key, True)) > needed:
             if not self._unplan(key, fresh=True):
                 self._stop_started(self._spare[key].pop())
         self._start_ahead()
 
     def forget(self, key: Key, container: Container) -> None:
-        """Leave *container* running if it is the shared one of *key*."""
+        """Leave *container* running for good, where it is the shared one of *key*."""
         future = self._shared.get(key)
         if future is not None and future.done() and not future.exception() and future.result() is container:
             del self._shared[key]
@@ -162,7 +162,7 @@ class ContainerPool(Generic[Key]):
             one.result()
 
     def _start_ahead(self) -> None:
-        while self._plan and self._waiting() < min(self._limit()):
+        while self._plan and self._waiting() < min(self._ahead()):
             key, fresh = self._plan.popleft()
             future = self._starting.submit(self._start, key)
             if fresh:
@@ -176,7 +176,7 @@ class ContainerPool(Generic[Key]):
         return len(self._untaken) + sum(map(len, self._spare.values()))
 
     def _started_here(self, key: Key) -> Future[Container]:
-        """Start a container that was not expected, in this thread: the others are busy with those that are."""
+        """Start a container that nobody had expected: those that are expected keep the threads busy."""
         future: Future[Container] = Future()
         try:
             future.set_result(self._start(key))

@@ -1,4 +1,4 @@
-"""The registry of the containers that one engine has started, so that none is left when the engine is closed."""
+"""The containers that one engine has started: a start adds one, its end forgets it, and closing stops what is left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STOPPED_AT_ONCE: Final = 8
 
 
 class RunningContainers:
-    """The containers that exist, or may exist. Any number of threads may use it at once."""
+    """The containers that exist, or may exist, by name. Any number of threads may use it at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class RunningContainers:
             self._closes.pop(name, None)
 
     def close(self) -> None:
-        """Stop all containers, except those that are kept; those that could not be stopped before are tried again.
+        """Stop all containers at once but those that are kept, those too that could not be stopped before.
 
         Raises:
             EngineError: one could not be stopped; the others were stopped all the same.

@@ -1,6 +1,6 @@
-"""Which engine runs the containers: the one that is named, or the first that answers.
+"""Which engine runs the containers: the one that was asked for, or the first that answers.
 
-Every engine is one line in ``ENGINE_TYPES``, in the order in which ``auto`` tries them.
+Every engine is one line in ``KINDS``, in the order in which ``auto`` tries them.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 AUTO: Final = "auto"
-"""The name for the first engine that answers."""
+"""The word for the first engine that answers."""
 
 NONE: Final = "none"
-"""The name for running without containers."""
+"""The word for doing without containers."""
 
 _WITHOUT: Final = "or do without containers: --alpine-engine none"
 
 
-class EngineType(NamedTuple):
-    """One engine. Both functions raise EngineUnavailable, with the reason and the command that fixes it."""
+class Kind(NamedTuple):
+    """One engine. Both functions raise EngineUnavailable: why it is not to be had, and the command that mends it."""
 
     open: Callable[[str | None], Engine]
-    """Connects to the engine; takes the network of its containers, see ``DockerEngine``."""
-    probe: Callable[[], str]
-    """Returns the engine's name and version; it loads no library and takes a few milliseconds."""
+    """Connects to it, for containers of a network; see ``DockerEngine``."""
+    look: Callable[[], str]
+    """Returns its name and version; loads no library and takes a few milliseconds."""
 
 
 def _open_docker(network: str | None) -> Engine:
@@ -42,7 +42,7 @@ def _open_docker(network: str | None) -> Engine:
     return DockerEngine(network=network)
 
 
-def _probe_docker() -> str:
+def _look_docker() -> str:
     from pytest_alpine.dockerapi.ping import look_docker
 
     return look_docker()
@@ -55,7 +55,7 @@ def _open_podman(network: str | None) -> Engine:
     return DockerEngine(connect_podman, network=network)
 
 
-def _probe_podman() -> str:
+def _look_podman() -> str:
     from pytest_alpine.dockerapi.podman import look_podman
 
     return look_podman()
@@ -67,30 +67,30 @@ def _open_bubblewrap(network: str | None) -> Engine:
     return BubblewrapEngine(network=network)
 
 
-def _probe_bubblewrap() -> str:
-    from pytest_alpine.engine.bubblewrap.program import bubblewrap_version
+def _look_bubblewrap() -> str:
+    from pytest_alpine.engine.bubblewrap.program import look_bubblewrap
 
-    return bubblewrap_version()
+    return look_bubblewrap()
 
 
-ENGINE_TYPES: Final[dict[str, EngineType]] = {
-    "docker": EngineType(_open_docker, _probe_docker),
-    "podman": EngineType(_open_podman, _probe_podman),
-    "bubblewrap": EngineType(_open_bubblewrap, _probe_bubblewrap),
+KINDS: Final[dict[str, Kind]] = {
+    "docker": Kind(_open_docker, _look_docker),
+    "podman": Kind(_open_podman, _look_podman),
+    "bubblewrap": Kind(_open_bubblewrap, _look_bubblewrap),
 }
 
-ENGINES: Final = (AUTO, *ENGINE_TYPES, NONE)
-"""The values of ``--alpine-engine``."""
+ENGINES: Final = (AUTO, *KINDS, NONE)
+"""What ``--alpine-engine`` takes."""
 
 
 def select_engine(name: str, network: str | None = None) -> Engine:
     """Return the engine that *name*, one of ``ENGINES``, chooses; its containers are connected to *network*.
 
     Raises:
-        EngineUnavailable: it does not answer, or *name* is ``none``; the message gives the reason for each engine
-            that was tried, and what to do.
+        EngineUnavailable: it does not answer, or no engine is wanted; the message tells for each that was tried why
+            not, and the way out.
     """
-    return _first(name, lambda engine: engine.open(network))[0]
+    return _first(name, lambda kind: kind.open(network))[0]
 
 
 def describe_choice(name: str) -> str:
@@ -101,17 +101,17 @@ def describe_choice(name: str) -> str:
     if name == NONE:
         return name
     try:
-        found, silent = _first(name, lambda engine: engine.probe())
+        found, silent = _first(name, lambda kind: kind.look())
     except EngineUnavailable:
-        found, silent = NONE, tuple(ENGINE_TYPES) if name == AUTO else (name,)
-    reasons = ", ".join(f"{engine} does not answer" for engine in silent)
+        found, silent = NONE, tuple(KINDS) if name == AUTO else (name,)
+    reasons = ", ".join(f"{kind} does not answer" for kind in silent)
     if name == AUTO:
         return f"{found} ({AUTO}: {reasons})" if reasons else f"{found} ({AUTO})"
     return f"{found} ({reasons})" if reasons else found
 
 
 def connect_to_store(name: str) -> DockerClient:
-    """Connect to the engine in whose store plain names are looked up: podman if *name* says so, else Docker.
+    """Connect to the engine whose images plain names may mean: podman where *name* says so, else Docker.
 
     Raises:
         EngineUnavailable: it does not answer.
@@ -125,16 +125,16 @@ def connect_to_store(name: str) -> DockerClient:
     return connect()
 
 
-def _first(name: str, ask: Callable[[EngineType], Answer]) -> tuple[Answer, tuple[str, ...]]:
-    """Return the answer of the first engine of *name* that answers, and the names of those that did not."""
+def _first(name: str, ask: Callable[[Kind], Answer]) -> tuple[Answer, tuple[str, ...]]:
+    """Return what the first kind says that *name* stands for and that answers, and those that were asked in vain."""
     if name == NONE:
         raise EngineUnavailable(
             "--alpine-engine=none: containers cannot run; use alpine_image, which needs no engine, or choose another"
         )
     said: dict[str, EngineUnavailable] = {}
-    for tried in ENGINE_TYPES if name == AUTO else (name,):
+    for tried in KINDS if name == AUTO else (name,):
         try:
-            return ask(ENGINE_TYPES[tried]), tuple(said)
+            return ask(KINDS[tried]), tuple(said)
         except EngineUnavailable as error:
             said[tried] = error
     raise EngineUnavailable(_nobody(said)) from next(iter(said.values()))

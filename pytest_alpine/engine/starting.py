@@ -1,4 +1,4 @@
-"""Starting a container, and explaining why one did not start."""
+"""How a container starts, or why it did not, told as what it is."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.container import Container
 
-# How runc, init processes and shells report that the kernel cannot run a program.
+# What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
 _FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
 
 
 def start_or_explain(
     container: Container, boot: Callable[[], None], explain: Callable[[AlpineError], AlpineError]
 ) -> None:
-    """Start *container*, which the engine has created; if that fails, stop it and raise the reason.
+    """Start *container*, which the engine has made; where that fails, stop it and raise the reason.
 
     Args:
-        container: it is stopped if anything interrupts its start.
+        container: it is stopped, too, if anything else interrupts its start.
         boot: starts it, and returns when it can be used.
-        explain: is given the error that *boot* raised, and returns the real reason; the container still exists then.
+        explain: returns what the error that *boot* raised really was, while the container is still there to be asked.
 
     Raises:
         AlpineError: what *explain* returned.
@@ -46,17 +46,17 @@ def start_or_explain(
 
 
 def is_format_error(words: str) -> bool:
-    """Whether *words*, all messages about a start, say that the kernel cannot run such programs."""
+    """Whether *words*, all that is said about a start, mean that the kernel does not know such programs."""
     return _FORMAT_ERROR.search(words) is not None
 
 
 def all_said(container: Container, error: AlpineError, why_stopped: str = "") -> str:
-    """Return in one line all messages about a *container* whose start failed.
+    """Return in one line all that is said about a *container* whose start failed.
 
     Args:
-        container: it was created, but may not run.
+        container: it was made, but may not run.
         error: what its start raised.
-        why_stopped: why it stopped, if the engine knows.
+        why_stopped: what the engine says about its end, if anything.
     """
     outputs = (error.stdout, error.stderr) if isinstance(error, SessionEndedError) else ()
     logs = container.logs().encode("utf-8", "surrogateescape")
@@ -65,7 +65,7 @@ def all_said(container: Container, error: AlpineError, why_stopped: str = "") ->
 
 
 def start_problem(container: Container, words: str) -> AlpineError:
-    """Return the error for a *container* that did not start; *words* are all messages about it."""
+    """Return the error for a *container* that did not start; *words* are all that is said about it."""
     if not is_format_error(words):
         return ContainerStartError(f"cannot start {container}: {words}")
     why = "the kernel refuses its programs (exec format error)"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import EngineError, ImageError, ImageNotFound, PlatformNotFound
 from pytest_alpine.image.daemon import source as daemon
-from pytest_alpine.image.daemon.inspect import HeldForOthers
 from pytest_alpine.image.http.client import Unreachable
 from pytest_alpine.image.registry import source as registry
 from pytest_alpine.image.spec.documents import digest_of
@@ -53,21 +52,9 @@ def open_source(reference: Reference, platform: Platform, access: Access) -> Ima
         return _registry_first(reference, platform, access)
     try:
         held = daemon.open_source(reference, platform, access, access.connect)
-    except HeldForOthers as held_for_others:
-        return _of_registry(reference, platform, access, held_for_others)
     except _NOT_HERE:
         return registry.open_source(reference, platform, access)
     return _as_published(held, access)
-
-
-def _of_registry(reference: Reference, platform: Platform, access: Access, held: HeldForOthers) -> ImageSource:
-    """Return the registry's image; if there is none, the message also says for which platforms the engine holds it."""
-    try:
-        return registry.open_source(reference, platform, access)
-    except Unreachable as error:
-        raise Unreachable(f"{held.fact}; {error}", again=error.again) from error
-    except ImageError as error:
-        raise PlatformNotFound(f"{held.fact}; {error}") from error
 
 
 def _registry_first(reference: Reference, platform: Platform, access: Access) -> ImageSource:

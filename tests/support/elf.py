@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.platforms import Platform
+from tests.support.elf_symbols import DT_REL, DT_RELA, DT_RELASZ, DT_RELSZ, DT_STRSZ, SymbolTables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ class Elf:
     flags_1: int = 0
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Needed versions by library."""
+    symbols: SymbolTables | None = None
     arm: Arm | None = None
     payload: bytes = b""
     """Follows the file, as the texts in a program would."""
@@ -86,12 +88,14 @@ def elf_for(platform: str, **fields: Any) -> Elf:  # noqa: ANN401 - the fields o
     return replace(built, **fields)
 
 
-def musl_loader(platform: str = "linux/amd64", version: str = "1.2.5") -> bytes:
+def musl_loader(platform: str = "linux/amd64", version: str = "1.2.5", symbols: SymbolTables | None = None) -> bytes:
     """Return a file like musl's loader for *platform*, with the texts in which it tells its name and version."""
     machine = Platform.parse(platform).machine
     soname = f"libc.musl-{machine.apk_arch}.so.1"
     texts = f"\0127.0.0.1\0LINUX_2.6.39\0{version}\0musl libc ({machine.loader_arch})\nVersion %s\n\0".encode()
-    return bytes(elf_for(platform, interpreter=None, needed=(), soname=soname, flags_1=0, payload=texts))
+    return bytes(
+        elf_for(platform, interpreter=None, needed=(), soname=soname, flags_1=0, payload=texts, symbols=symbols)
+    )
 
 
 def glibc_loader(soname: str = "ld-linux-x86-64.so.2", texts: bytes = b"") -> bytes:
@@ -104,15 +108,19 @@ def _write(elf: Elf) -> bytes:
     strings = _Strings()
     header_size, segment_size = (64, 56) if wide else (52, 32)
     tags, needs = _tags(elf, strings), _version_needs(elf, strings, order)
-    if needs:
-        tags += [(_DT_VERNEED, 0), (_DT_VERNEEDNUM, len(elf.versions))]
+    parts = {_DT_VERNEED: needs} if needs else {}
+    if elf.symbols is not None:
+        parts |= elf.symbols.parts(wide=wide, order=order, machine=elf.machine, add=strings.add)
+    tags += [(tag, 0) for tag in parts] + _sizes(elf, parts, strings)
     interpreter = elf.interpreter.encode("utf-8", "surrogateescape") + b"\0" if elf.interpreter is not None else b""
     dynamic_size = (len(tags) + 2) * (16 if wide else 8) if tags else 0
     count = 1 + bool(tags) + bool(interpreter)
-    places = _places(header_size + count * segment_size, interpreter, bytes(dynamic_size), bytes(strings), needs)
-    interpreter_at, dynamic_at, strings_at, needs_at, end = places
+    start = header_size + count * segment_size
+    places = _places(start, interpreter, bytes(dynamic_size), bytes(strings), *parts.values())
+    interpreter_at, dynamic_at, strings_at, *parts_at, end = places
     if tags:
-        tags = [(tag, _BASE + needs_at if tag == _DT_VERNEED else value) for tag, value in tags]
+        parts_by_tag = dict(zip(parts, parts_at, strict=True))
+        tags = [(tag, _BASE + parts_by_tag[tag] if tag in parts_by_tag else value) for tag, value in tags]
         tags += [(_DT_STRTAB, _BASE + strings_at), (0, 0)]
     dynamic = b"".join(struct.pack(order + ("qQ" if wide else "iI"), *tag) for tag in tags)
     segments = [_segment(order, _PT_LOAD, 0, end, wide=wide)]
@@ -127,7 +135,7 @@ def _write(elf: Elf) -> bytes:
         *(elf.type, elf.machine, 1, 0, header_size, sections_at, elf.flags),
         *(header_size, segment_size, count, 64 if wide else 40, section_count, max(section_count - 1, 0)),
     )
-    body = b"".join([interpreter, dynamic, bytes(strings), needs])
+    body = b"".join([interpreter, dynamic, bytes(strings), *parts.values()])
     return ident + header + b"".join(segments) + body + sections + elf.payload
 
 
@@ -151,6 +159,13 @@ def _tags(elf: Elf, strings: _Strings) -> list[tuple[int, int]]:
     named += [(_DT_RPATH, elf.rpath)] if elf.rpath is not None else []
     tags = [(tag, strings.add(text)) for tag, text in named]
     return tags + ([(_DT_FLAGS_1, elf.flags_1)] if elf.flags_1 else [])
+
+
+def _sizes(elf: Elf, parts: Mapping[int, bytes], strings: _Strings) -> list[tuple[int, int]]:
+    """Return the tags that say how much the tables of *parts* hold."""
+    sizes = [(_DT_VERNEEDNUM, len(elf.versions))] if _DT_VERNEED in parts else []
+    sizes += [(size, len(parts[tag])) for tag, size in ((DT_RELA, DT_RELASZ), (DT_REL, DT_RELSZ)) if tag in parts]
+    return sizes + ([(DT_STRSZ, len(bytes(strings)))] if elf.symbols is not None else [])
 
 
 def _version_needs(elf: Elf, strings: _Strings, order: str) -> bytes:

@@ -140,14 +140,13 @@ def compare_snapshots(old: Snapshot, new: Snapshot) -> Comparison:
 
 
 def _fact_changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
-    was, now = _texts(old), _texts(new)
+    was, now = _facts(old), _facts(new)
     for key in sorted(was.keys() | now.keys()):
         if was.get(key, "") != now.get(key, ""):
             yield Change(area=key[0], name=key[1], old=was.get(key, ""), new=now.get(key, ""))
 
 
-def _texts(snapshot: Snapshot) -> dict[tuple[Area, str], str]:
-    """Return release, libc, shell and configuration in words, by area and name."""
+def _facts(snapshot: Snapshot) -> dict[tuple[Area, str], str]:
     config, shell, release = snapshot.image.config, snapshot.facts.shell, snapshot.facts.release
     found: dict[tuple[Area, str], str] = {
         ("release", release.id): release.version or release.version_id,
@@ -190,7 +189,7 @@ def _elf_changes(before: Side, after: Side) -> Iterator[Change]:
         # Two machines differ in what one version of a package is built with; that is up to the package's maker.
         if before.neutral and None not in names and len(names) == 1:
             continue
-        texts = before.elf_needs(was), after.elf_needs(now)
+        texts = before.elf_facts(was), after.elf_facts(now)
         if texts[0] != texts[1]:
             package = owners[1].name if owners[1] else ""
             told = [text or "no ELF file" for text in texts]

@@ -87,7 +87,7 @@ class Side:
         """Return the contents of the file, without the machine."""
         return self.neutral_text(self.rootfs.read(entry.path).decode("utf-8", "surrogateescape"))
 
-    def elf_needs(self, entry: Entry) -> str:
+    def elf_facts(self, entry: Entry) -> str:
         """Return in words what the ELF file needs; empty where it is broken or not an ELF file."""
         try:
             if not self.is_elf(entry):

@@ -24,11 +24,13 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
 
     ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK. Every
     executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
-    that it needs, for the same machine. The interpreter of every executable script must exist, behind ``env`` too. A
-    script that a package brings as an extra, outside PATH, may lack its interpreter if the package does not depend on
-    it. Programs of glibc need its loader or that of gcompat; where glibc's own loader exists, the libraries of its
-    programs are not checked. Libraries in a private folder of a source package are not checked either: its programs
-    load them themselves, as Java does.
+    that it needs, for the same machine. Every symbol that a program or one of its libraries needs must be defined by
+    what is loaded with it; what a plugin needs, a library that no program loads by itself, by any file of the image.
+    The interpreter of every executable script must exist, behind ``env`` too. A script that a package brings as an
+    extra, outside PATH, may lack its interpreter if the package does not depend on it. Programs of glibc need its
+    loader or that of gcompat; where glibc's own loader exists, the libraries of its programs are not checked.
+    Libraries in a private folder of a source package are not checked either: its programs load them themselves, as
+    Java does.
 
     Args:
         target: an image or a running container.

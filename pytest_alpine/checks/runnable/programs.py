@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_alpine.checks.runnable.providers import GCOMPAT, for_library, for_loader
+from pytest_alpine.checks.runnable.symbols import SymbolFinder
 from pytest_alpine.checks.subjects import BUILT_FOR_MUSL, built_for_glibc, machine_name, same_machine
 from pytest_alpine.elf.musl_loader import SYSTEM_PATH, Loaded, Missing, MuslLoader
 
@@ -65,6 +66,7 @@ class _Linking:
             arch=view.snapshot.platform.machine.loader_arch,
             library_path=view.config.env.get("LD_LIBRARY_PATH", ""),
         )
+        self._symbols = SymbolFinder(view)
         self._told: set[tuple[str, str]] = set()
 
     def findings(
@@ -83,12 +85,17 @@ class _Linking:
             covered.update(loaded.objects)
             yield from self._loaded(binary, loaded)
             yield from self._glibc(loaded.objects, compatible=rules == "gcompat")
+            if rules == "musl" and not loaded.missing:
+                yield from self._symbols.of_program(loaded.objects, elf.interpreter)
         # A glibc beside musl loads what was built for glibc, and has other search paths.
         glibc = self._view.snapshot.facts.libc.of_kind("glibc") is not None
         libraries = [(binary, elf) for binary, elf in libraries if not (glibc and elf.glibc_versions)]
+        plugins = []
         for binary, loaded in self._roots([binary for binary, _ in libraries if binary.path not in covered]):
             yield from self._loaded(binary, replace(loaded, missing=tuple(self._not_private(loaded.missing))))
             yield from self._glibc(loaded.objects, compatible=glibc or self._view.snapshot.facts.libc.gcompat)
+            plugins += [loaded.objects] * (not loaded.missing)
+        yield from self._symbols.of_plugins(plugins)
 
     def _elf_at(self, path: str) -> ElfFile | None:
         binary = self._by_path.get(path)

@@ -55,31 +55,31 @@ class BubblewrapContainer(Container):
 
     @property
     def remove_command(self) -> str:
-        """The command that kills it, for people; the next run removes its files."""
+        """The command that ends it, for people; the next run removes its files."""
         return f"kill -9 {self._sandbox.pid}"
 
     @property
     def files(self) -> FolderRootFS:
-        """The root filesystem, with methods that write to it."""
+        """The root filesystem, which can be written, too."""
         return self._sandbox.view.files
 
     @property
     def rootfs(self) -> RootFS:
-        """The root filesystem; every access reads its present state."""
+        """The root filesystem; every question is answered as it is at that moment."""
         return self.files
 
     def at_once(self) -> AbstractContextManager[RootFS]:
-        """Open the root filesystem itself, which is fast to read."""
+        """Open what is best asked many questions in a row: the files themselves."""
         return nullcontext(self.files)
 
     @contextmanager
     def snapshot(self) -> Iterator[RootFS]:
-        """Open the root filesystem without what is mounted into it; no copy is made."""
+        """Open the files without what is mounted among them; they are asked directly, and no copy is made."""
         with closing(self.files.apart()) as files:
             yield files
 
     def logs(self) -> str:
-        """Return what the container's first process wrote to its outputs, and what others wrote to them."""
+        """Return what the container's first process, and whoever writes to its outputs, has written."""
         with suppress(FileNotFoundError):
             return (self._folder.path / "log").read_bytes().decode("utf-8", "surrogateescape")
         return ""
@@ -87,8 +87,8 @@ class BubblewrapContainer(Container):
     def memory(self) -> int:
         """Return the memory in use now, in bytes.
 
-        It is the proportional set size of all processes, so that shared pages count once, plus the size of the files in
-        ``/dev/shm``.
+        It is the proportional set size of all processes, so that what several of them share counts once, and what
+        stands in ``/dev/shm``.
         """
         shared = self.files.descriptor(_SHARED_MEMORY, os.O_PATH)
         try:

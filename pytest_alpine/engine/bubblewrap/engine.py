@@ -1,4 +1,4 @@
-"""Containers without a daemon: sandboxes of bubblewrap on root filesystems that are unpacked in the store.
+"""Containers without any daemon: sandboxes of bubblewrap, over root filesystems that are unpacked in the store.
 
 Spec: https://github.com/containers/bubblewrap
 """
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.engine.base import NO_NETWORK
 from pytest_alpine.engine.bubblewrap.link import SpawnerLink
-from pytest_alpine.engine.bubblewrap.overlay import remove_orphans
-from pytest_alpine.engine.bubblewrap.program import bubblewrap_version, find_bubblewrap
+from pytest_alpine.engine.bubblewrap.overlay import remove_left
+from pytest_alpine.engine.bubblewrap.program import find_bubblewrap, look_bubblewrap
 from pytest_alpine.engine.bubblewrap.unpacked import remove_partial
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.running import RunningContainers
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 class BubblewrapEngine:
-    """Runs containers without a daemon. Any number of threads may use it at once."""
+    """Runs containers by itself. Any number of threads may use it at once."""
 
     def __init__(self, folder: Path | None = None, *, network: str | None = None) -> None:
         """Run containers.
 
         Args:
-            folder: the store of their files; the default one if None.
-            network: the network of containers, which can only be ``none``.
+            folder: the store that their files are kept in; None means the default one.
+            network: what they are to be connected to, which can be ``none`` alone.
 
         Raises:
-            EngineUnavailable: bubblewrap is not installed, may not run, or has no such network; the message says what
-                to do.
+            EngineUnavailable: bubblewrap is not installed, or may not run, or cannot do that; the message tells the
+                way out.
         """
         if network not in {None, NO_NETWORK}:
             raise EngineUnavailable(
@@ -48,12 +48,12 @@ class BubblewrapEngine:
         program = find_bubblewrap()
         self._link = SpawnerLink()
         try:
-            # The process of the link starts meanwhile, which takes as long as this import.
+            # That process starts meanwhile: loading this takes as long.
             from pytest_alpine.engine.bubblewrap.start import BubblewrapStart
 
             self._store = folder or Store.default().root
             self.machines = Machines(native=Platform.native(), handlers=read_handlers())
-            """The platforms that this machine runs."""
+            """What this machine runs."""
             self._link.handshake()
         except BaseException:
             self._link.close()
@@ -65,7 +65,7 @@ class BubblewrapEngine:
 
     @property
     def name(self) -> str:
-        """Its name in ``--alpine-engine``."""
+        """The word for it in ``--alpine-engine``."""
         return "bubblewrap"
 
     def describe(self) -> str:
@@ -73,7 +73,7 @@ class BubblewrapEngine:
         storage = "overlay" if self._starter.overlays else "copies"
         who = "as an ordinary user" if self._link.rootless else "as root"
         emulated = describe_platforms(self.machines.emulates()) or "none"
-        return f"{bubblewrap_version()}, {storage}, {who}; emulated: {emulated}"
+        return f"{look_bubblewrap()}, {storage}, {who}; emulated: {emulated}"
 
     def emulated(self, platform: Platform) -> bool:
         """Whether programs of *platform* are emulated; see ``Engine.emulated``."""
@@ -84,12 +84,12 @@ class BubblewrapEngine:
         return self._starter.start(image, emulated=self.emulated(image.platform))
 
     def sweep(self) -> list[str]:
-        """Remove the files of containers that dead runs of this machine left, and return their names."""
+        """Remove the files of containers of runs on this machine that are dead, and return their names."""
         remove_partial(self._store)
-        return remove_orphans(self._store / "containers")
+        return remove_left(self._store / "containers")
 
     def close(self) -> None:
-        """Stop all containers that this object started, except those that are kept.
+        """Stop all containers that this object started, but those that are kept.
 
         Raises:
             EngineError: one could not be stopped.

@@ -1,4 +1,4 @@
-"""The connection to the process that starts sandboxes, the spawner."""
+"""The connection to the process that starts sandboxes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HELLO: Final = 30.0
 
 
 class SpawnerLink:
-    """Starts the spawner, and sends it requests. Any number of threads may use it at once."""
+    """A process that starts sandboxes, and the connection to it. Any number of threads may use it at once."""
 
     def __init__(self) -> None:
         """Start it; call ``handshake`` before anything else, and ``close`` in any case."""
@@ -52,16 +52,16 @@ class SpawnerLink:
                 setsigdef=signal.valid_signals(),
                 setsigmask=(),
             )
-            """The spawner's process number."""
+            """Its number."""
         self.rootless = False
-        """Whether an ordinary user runs it, who is then the only user in its sandboxes."""
+        """Whether an ordinary user runs it, so that its sandboxes have a single user, who is that one."""
         self._channel = ours
 
     def handshake(self) -> None:
         """Wait until it is ready.
 
         Raises:
-            EngineUnavailable: it may not create namespaces; the message says what to do.
+            EngineUnavailable: it may not make namespaces; the message tells the way out.
         """
         self._channel.settimeout(_HELLO)
         try:
@@ -71,11 +71,11 @@ class SpawnerLink:
         self._channel.settimeout(None)
 
     def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> int:
-        """Send a request, and return the answer; the caller still closes *descriptors*.
+        """Tell the process what to do, and return its answer; *descriptors* stay the caller's.
 
         Raises:
             OSError: the kernel refused.
-            EngineUnavailable: the spawner has ended.
+            EngineUnavailable: the process is gone.
         """
         with self._lock:
             try:
@@ -86,14 +86,12 @@ class SpawnerLink:
         return _result(answer)
 
     def keep(self, pid: int) -> None:
-        """Leave the sandbox of bubblewrap's process *pid* running, and the spawner with it."""
+        """Leave the sandbox of bubblewrap's process *pid* running, and this process with it."""
         self.ask({"do": "keep", "pid": pid})
         self._kept = True
 
     def close(self) -> None:
-        """Stop all sandboxes except those that are kept, and the spawner; closing again does nothing."""
-        if self._channel.fileno() < 0:
-            return
+        """Stop all sandboxes but those that are kept, and the process that started them."""
         self._channel.close()
         if not self._kept:
             os.waitpid(self.pid, 0)

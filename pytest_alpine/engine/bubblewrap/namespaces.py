@@ -1,7 +1,7 @@
-"""System calls for sandboxes that Python 3.11 lacks: mounts, namespaces, capabilities.
+"""What Linux offers to make and enter sandboxes, and Python 3.10 does not: mounts, namespaces, capabilities.
 
-Specs: mount(2), unshare(2), setns(2), user_namespaces(7), capabilities(7), prctl(2). It is used in processes
-that must start fast, so it imports little.
+Specs: mount(2), unshare(2), setns(2), user_namespaces(7), capabilities(7), prctl(2). Used in processes of one thread
+that start fast, so this imports nothing but what it takes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
 INSIDE: Final = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
-"""All namespaces of a sandbox except those of users and of process numbers."""
+"""All namespaces of a sandbox but those of users and of process numbers."""
 
 MS_REC: Final = 0x4000
 MS_PRIVATE: Final = 0x40000
@@ -52,7 +52,7 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
 
 
 def unmount(target: str) -> None:
-    """Detach the mount at *target*; it ends when nobody uses it any more.
+    """Take the mount at *target* from here; it goes when nobody uses it any more.
 
     Raises:
         OSError: the kernel refused.
@@ -61,7 +61,7 @@ def unmount(target: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move this process to new namespaces.
+    """Put this process into namespaces of its own.
 
     Raises:
         OSError: the kernel refused.
@@ -70,7 +70,7 @@ def unshare(flags: int) -> None:
 
 
 def enter(descriptor: int, flags: int) -> None:
-    """Move this process to the namespaces *flags* of the process of *descriptor*, a pidfd.
+    """Put this process into the namespaces *flags* of the process that *descriptor*, a pidfd, stands for.
 
     Raises:
         OSError: the kernel refused.
@@ -79,14 +79,14 @@ def enter(descriptor: int, flags: int) -> None:
 
 
 def become(uid: int, gid: int) -> None:
-    """Become *uid* and *gid* in a new user namespace, where this process's present user is the only one.
+    """Be *uid* and *gid* in a user namespace of one user, who is outside who this process is now.
 
     Raises:
         OSError: the kernel refused.
     """
     outside = (os.geteuid(), os.getegid())
     unshare(CLONE_NEWUSER)
-    # user_namespaces(7): a process that may not change groups may map one of them.
+    # user_namespaces(7): who may not change groups may map one of them.
     for name, text in (
         ("setgroups", "deny"),
         ("gid_map", f"{gid} {outside[1]} 1"),
@@ -105,7 +105,7 @@ def die_with_parent() -> None:
 
 
 def drop_privileges(uid: int, gid: int, groups: Sequence[int]) -> None:
-    """Become an ordinary user for ever: without capabilities, whatever program runs.
+    """Become an ordinary user for good: no capability, now or by any program.
 
     Raises:
         OSError: the kernel refused.

@@ -1,8 +1,8 @@
-"""The folder of each container: its root filesystem, and which run it belongs to.
+"""The folders of containers: what each may write to, and whose it is.
 
-A container shares its image's files, and its changes are kept apart: by overlayfs if the kernel can mount one, else in
-a copy, which is fast on filesystems that share blocks (reflinks). A file beside each folder holds the labels of its
-run, so that the folders of dead runs can be removed.
+A container's files are its image's, with what it changes kept apart: by overlayfs where the kernel mounts one, else
+in a copy, which filesystems that can share blocks (reflinks) make at once. Beside each folder a file tells whose it is,
+so that what a dead run left can be told from what a live one uses.
 Spec: https://docs.kernel.org/filesystems/overlayfs.html
 """
 
@@ -22,9 +22,9 @@ from pytest_alpine.image.store.incoming import store_errors
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A sandbox is never restarted, so that its files need not survive a power failure.
+# A sandbox is never started anew, so that nothing of it needs to survive a power failure.
 OVERLAY: Final = "lowerdir=lower,upperdir=upper,workdir=work,volatile"
-"""The options with which ``merged`` is mounted, relative to the folder."""
+"""How the filesystem ``merged`` in a folder is mounted, from there."""
 
 _LABELS: Final = ".json"
 
@@ -37,15 +37,15 @@ class ContainerFolder:
 
     @classmethod
     def create(cls, path: Path, lower: Path) -> ContainerFolder:
-        """Create the folder *path* for a container whose files are those in *lower*.
+        """Make the folder *path* for a container that begins with what is in *lower*.
 
         Raises:
-            StoreError: it cannot be created.
+            StoreError: it cannot be made.
         """
         with store_errors(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = cls(path)
-            # The labels come first, so that no folder without labels is left if this process is killed.
+            # First whose it is: nothing without a label is left behind, whenever this process is killed.
             folder._label(run_labels())
             path.mkdir(mode=0o700)
             for name in ("upper", "work", "merged"):
@@ -58,14 +58,14 @@ class ContainerFolder:
 
     @property
     def merged(self) -> Path:
-        """The root filesystem, in the mount namespace of the process that mounts it."""
+        """The root filesystem, in the mount namespace of who mounts it."""
         return self.path / "merged"
 
     def copy(self) -> None:
-        """Copy the image's files to ``merged``, in place of an overlay.
+        """Fill ``merged`` with a copy, in place of an overlay.
 
         Raises:
-            EngineError: that failed.
+            EngineError: that is not possible.
         """
         self.merged.rmdir()
         command = ["cp", "-a", "--reflink=auto", f"{self.path / 'lower'}/", str(self.merged)]
@@ -74,10 +74,10 @@ class ContainerFolder:
             raise EngineError(f"cannot copy a root filesystem: {done.stderr.strip()}")
 
     def keep(self, pid: int) -> None:
-        """Keep the folder as long as the process *pid* lives.
+        """Note that the folder is to stay as long as the process *pid* lives.
 
         Raises:
-            StoreError: the labels cannot be written.
+            StoreError: the file cannot be written.
         """
         with store_errors(self.path):
             self._label(process_labels(pid))
@@ -102,8 +102,8 @@ class ContainerFolder:
         new.replace(self._labels)
 
 
-def remove_orphans(parent: Path) -> list[str]:
-    """Remove the folders below *parent* whose process has ended, and return their names.
+def remove_left(parent: Path) -> list[str]:
+    """Remove the folders below *parent* whose process is gone, and return their names.
 
     Raises:
         StoreError: one cannot be removed.

@@ -1,4 +1,4 @@
-"""The pipes, or the terminal, of a process of this machine."""
+"""A process of this machine, and the pipes or the terminal that it reads and writes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _LONGEST: Final = (1 << 31) - 1  # milliseconds that poll(2) takes
 
 
 class PipeStream:
-    """The standard input and outputs of a process. One thread may read while another one writes or closes."""
+    """What a process reads and writes. One thread may read while another one writes or closes."""
 
     def __init__(self, stdin: int, stdout: int, stderr: int, *more: int) -> None:
         """Talk to a process.
 
         Args:
-            stdin: writes to its input; ``close`` closes it, like the others.
-            stdout: reads its output.
-            stderr: reads its errors. All three are the same for a terminal.
-            more: other descriptors that ``close`` closes.
+            stdin: what writes to its input; it is closed with this object, like the others.
+            stdout: what reads its output.
+            stderr: what reads its errors. All three may be the same: a terminal.
+            more: what else is to be closed with this object.
         """
         self._stdin = stdin
         self._outputs = {stderr: STDERR, stdout: STDOUT}
@@ -37,7 +37,7 @@ class PipeStream:
         for descriptor in self._all:
             os.set_blocking(descriptor, False)
         self._all |= {*more}
-        # Wakes a thread that reads, as a descriptor must not be closed while a thread waits for it.
+        # Wakes a thread that reads: what another one waits for must not be closed.
         self._closing = os.eventfd(0)
         self._closed = False
         self._users = 0
@@ -64,7 +64,7 @@ class PipeStream:
                 self._stdin = -1
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what the process writes as it arrives."""
+        """Yield what the process wrote, as it comes."""
         with self._used():
             while self._outputs:
                 waiting = [(descriptor, select.POLLIN) for descriptor in self._outputs]
@@ -78,17 +78,17 @@ class PipeStream:
                         del self._outputs[descriptor]
 
     def close(self) -> None:
-        """Close all descriptors, as soon as no thread uses them."""
+        """Let go of the process."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             os.eventfd_write(self._closing, 1)
-            self._close_unused()
+            self._let_go()
 
     @contextmanager
     def _used(self) -> Iterator[None]:
-        """Keep the descriptors open, so that their numbers are not used again."""
+        """Keep the descriptors from being closed, and their numbers from being given to others."""
         with self._lock:
             if self._closed:
                 raise ConnectionResetError
@@ -98,10 +98,10 @@ class PipeStream:
         finally:
             with self._lock:
                 self._users -= 1
-                self._close_unused()
+                self._let_go()
 
-    def _close_unused(self) -> None:
-        """Close everything after ``close`` was called, once no thread uses it."""
+    def _let_go(self) -> None:
+        """Close everything, where that is wanted and nobody is at it."""
         if not self._closed or self._users:
             return
         for descriptor in (*self._all, self._closing):
@@ -111,7 +111,7 @@ class PipeStream:
 
 
 def _read(descriptor: int) -> bytes | None:
-    """Return what can be read: nothing at the end, None if there is nothing yet."""
+    """Return what there is to read: nothing at the end, None where there is nothing yet."""
     try:
         return os.read(descriptor, _PIECE)
     except BlockingIOError:

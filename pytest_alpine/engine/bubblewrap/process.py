@@ -30,32 +30,32 @@ _DYING: Final = 10.0
 _KILLED: Final = 128 + signal.SIGKILL
 _CANNOT_START: Final = 126
 
-# ioctl_tty(2): unlock a new terminal, and open its other side whatever its name is. POWER has other numbers.
+# ioctl_tty(2): to unlock a new terminal, and to open its other side whatever its name is. POWER numbers them otherwise.
 _ON_POWER: Final = machine().startswith("ppc")
 _TIOCSPTLCK: Final = 0x80045431 if _ON_POWER else 0x40045431
 _TIOCGPTPEER: Final = 0x20005441 if _ON_POWER else 0x5441
 
 
 class Exit:
-    """The exit code of a process, which the spawner reports through a pipe."""
+    """The end of a process, told by the one that waits for it."""
 
     def __init__(self) -> None:
         self.descriptor, self.told = os.pipe()
-        """Both ends of the pipe: the code is read here and written there; the caller closes the second."""
+        """Where it is heard, and where it is told; who passes one on closes it."""
         self._code: int | None = None
 
     def code(self, timeout: float = 0.0) -> int | None:
-        """Return the exit code; None if the process has not ended within *timeout* seconds."""
+        """Return the exit code; None where there is none within *timeout* seconds."""
         if self._code is None and self.descriptor >= 0:
             poll = select.poll()
             poll.register(self.descriptor, select.POLLIN)
             if poll.poll(timeout * 1000):
-                # Nothing is written if the spawner was killed, and the process with it.
+                # Nobody tells it who was killed with the process that was to.
                 self._code = int(os.read(self.descriptor, 16) or _KILLED)
         return self._code
 
     def close(self) -> None:
-        """Close the reading end; closing again does nothing."""
+        """Stop listening; closing again does nothing."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -63,7 +63,7 @@ class Exit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxView:
-    """Open descriptors of a sandbox: its first process, its files, its ``/proc``."""
+    """What leads from here into a sandbox, as long as it is open."""
 
     descriptor: int
     """A pidfd of its first process."""
@@ -71,7 +71,7 @@ class SandboxView:
     proc: ProcFS
 
     def close(self) -> None:
-        """Close them."""
+        """Let go of it."""
         self.files.close()
         self.proc.close()
         os.close(self.descriptor)
@@ -79,23 +79,23 @@ class SandboxView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sandbox:
-    """A running sandbox, as this machine sees it."""
+    """A sandbox that runs, as this machine sees it."""
 
     link: SpawnerLink
     monitor: int
-    """The process number of bubblewrap itself."""
+    """The number of bubblewrap's own process."""
     pid: int
-    """The process number of its first process, on this machine."""
+    """The number of its first process, here."""
     view: SandboxView
     end: Exit
     """Of bubblewrap."""
     user: str
-    """The user of processes that name no other."""
+    """Who processes are where nothing else is said."""
     workdir: str
     env: Mapping[str, str]
 
     def identity(self, user: str) -> Identity:
-        """Return the identity of *user*, as the sandbox's files have it now.
+        """Return who *user* is just now.
 
         Raises:
             UnknownUserError: there is none.
@@ -103,10 +103,10 @@ class Sandbox:
         return find_identity(user, self._text("/etc/passwd"), self._text("/etc/group"))
 
     def kill(self) -> None:
-        """Kill all processes in it, and return when they have ended.
+        """Kill all processes in it, and return when they are gone.
 
         Raises:
-            EngineError: they do not end.
+            EngineError: they do not go.
         """
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.view.descriptor, signal.SIGKILL)
@@ -114,11 +114,11 @@ class Sandbox:
         poll.register(self.view.descriptor, select.POLLIN)
         if not poll.poll(_DYING * 1000):
             raise EngineError(
-                f"the processes of a sandbox (process {self.pid}) were killed, and have not ended after {_DYING:g} s"
+                f"the processes of a sandbox (process {self.pid}) were killed, and are there after {_DYING:g} s"
             )
 
     def close(self) -> None:
-        """Close them."""
+        """Let go of it."""
         self.view.close()
         self.end.close()
 
@@ -136,7 +136,7 @@ class SandboxedProcess:
     end: Exit
 
     def exit_code(self) -> int:
-        """Return the exit code, once the stream has ended."""
+        """Return how the process ended, after its stream has."""
         code = self.end.code(_SETTLING)
         if code is None:
             raise EngineError("a command closed its outputs and still runs")
@@ -144,14 +144,14 @@ class SandboxedProcess:
 
 
 class RefusedProcess:
-    """A process that could not be started; its standard error holds the reason."""
+    """A process that could not be started, which its outputs tell."""
 
     def __init__(self, why: str) -> None:
         self.stream: ProcessStream = _Refusal(why)
-        """Its standard input and outputs."""
+        """What it would have read and written."""
 
     def exit_code(self) -> int:
-        """Return the exit code with which shells report that a program cannot be started."""
+        """Return how shells say that a program cannot be started."""
         return _CANNOT_START
 
 
@@ -227,7 +227,7 @@ class SandboxProcesses:
 
 
 def _pipes() -> tuple[list[int], list[int]]:
-    """Return descriptors for a process's input and outputs, and their other ends."""
+    """Return descriptors for a process's input and outputs, and those at their other ends."""
     pairs = [os.pipe()[::-1], os.pipe(), os.pipe()]  # reading end last for what the process writes
     return [pair[1] for pair in pairs], [pair[0] for pair in pairs]
 

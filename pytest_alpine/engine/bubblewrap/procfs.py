@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Processes may start others while they are killed, so that this is repeated until none is left.
+# Numbers are collected until no more turn up: processes may start others while they are killed.
 _ROUNDS: Final = 5
 _DYING: Final = 1.0
 _DEAD: Final = ("Z", "X")
@@ -26,18 +26,18 @@ _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessState:
-    """The state of one process."""
+    """What is known of one process."""
 
     pid: int
     state: str
-    """``Z`` for a process that has ended, and whose parent has not waited for it yet."""
+    """``Z`` for one that has ended and that nobody has asked for."""
     parent: int
     session: int
 
 
 def parse_state(line: str) -> ProcessState | None:
-    """Parse *line*, the content of ``/proc/PID/stat``; None if it is malformed."""
-    # The program's name is in brackets and may contain anything.
+    """Return what *line*, the content of ``/proc/PID/stat``, tells; None where it is no such line."""
+    # The name stands in brackets and may hold anything.
     head, _, rest = line.rpartition(")")
     fields = rest.split()
     pid = head.partition(" ")[0]
@@ -47,7 +47,7 @@ def parse_state(line: str) -> ProcessState | None:
 
 
 def descendants(root: int, processes: Iterable[ProcessState]) -> set[int]:
-    """Return the numbers of all living *processes* that *root* started, and of those in their sessions."""
+    """Return the numbers of all living *processes* that *root* started, and those in their sessions; not its own."""
     living = [process for process in processes if process.state != "Z"]
     tree = {root}
     while True:
@@ -58,26 +58,26 @@ def descendants(root: int, processes: Iterable[ProcessState]) -> set[int]:
 
 
 class ProcFS:
-    """The ``/proc`` of one container, with the process numbers that are valid there."""
+    """A ``/proc`` that shows the processes of one container, by the numbers that they have there."""
 
     def __init__(self, descriptor: int) -> None:
-        """Use the directory *descriptor*; ``close`` closes it."""
+        """Look into the directory *descriptor*, which is closed with this object."""
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Close the directory; closing again does nothing."""
+        """Let go of the directory; closing again does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def kill(self, pid: int, *, itself: bool) -> None:
-        """Kill what the process *pid* started, and with *itself* that process, too."""
+        """Kill what the process *pid* started, and the process *itself* where asked for."""
         for _ in range(_ROUNDS):
             found = descendants(pid, self._states())
             targets = sorted({pid} | found if itself else found)
-            for each in targets:  # so that none starts another one, or continues because its child has ended
+            for each in targets:  # none starts another one, or goes on because its child has ended
                 self._signal(each, signal.SIGSTOP)
-            # The youngest first, and wait for each: a shell must not continue because its child has ended.
+            # The youngest first, each until it is dead: what a shell says when its child has ended comes last.
             for each in reversed(targets):
                 self._signal(each, signal.SIGKILL)
                 self._await_end(each)
@@ -85,7 +85,7 @@ class ProcFS:
                 return
 
     def memory(self) -> int:
-        """Return the bytes that all processes use; a page that several of them share counts once."""
+        """Return the bytes that all processes use, each page that several share divided between them."""
         return 1024 * sum(int(found[1]) for text in self._texts("smaps_rollup") if (found := _PSS.search(text)))
 
     def _await_end(self, pid: int) -> None:
@@ -99,7 +99,7 @@ class ProcFS:
         with suppress(OSError):  # it has ended by itself
             directory = os.open(str(pid), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._descriptor)
             try:
-                # By the directory, which still belongs to this process if its number is used again.
+                # By the directory, which stays that of this very process when its number is used again.
                 signal.pidfd_send_signal(directory, number)
             finally:
                 os.close(directory)

@@ -1,4 +1,4 @@
-"""bubblewrap's program: its path and its version."""
+"""bubblewrap's own program: where it is, and which."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_bubblewrap() -> str:
     return found
 
 
-def bubblewrap_version() -> str:
+def look_bubblewrap() -> str:
     """Return name and version, such as ``bubblewrap 0.8.0``.
 
     Raises:

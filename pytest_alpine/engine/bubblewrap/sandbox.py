@@ -1,6 +1,6 @@
-"""The arguments for bubblewrap: a sandbox that shows nothing of this machine, with the files that engines provide.
+"""What bubblewrap is told: a sandbox that shows nothing of this machine, with what engines give to every container.
 
-Spec: bwrap(1). ``/etc/hosts`` and the like are those that Docker mounts into its containers.
+Spec: bwrap(1); for ``/etc/hosts`` and its like, what Docker mounts into its containers.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
 
 INFO: Final = READY + 1
-"""The descriptor to which bubblewrap writes its report."""
+"""The descriptor that bubblewrap writes its report to."""
 ARGUMENTS: Final = INFO + 1
-"""The descriptor from which it reads its arguments: every process in a sandbox can see those of the command line."""
+"""The descriptor that it reads its arguments from: those of the command line, every process in a sandbox can see."""
 FILES: Final = ARGUMENTS + 1
-"""The first of the descriptors from which it reads files, in order."""
+"""The first of the descriptors that it reads files from, in their order."""
 BY_PROGRAM: Final = "/dev/.pytest-alpine-pause"
-"""The path of the program that keeps a sandbox running."""
+"""Where the program stands that keeps a sandbox running."""
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ALONE: Final = (
     "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try",
     "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
 )  # fmt: skip
-# These files belong to root, so that root could write to them even without capabilities.
+# Root owns what stands there, with or without capabilities.
 _READ_ONLY: Final = tuple(
     word for name in ("sys", "fs", "scsi", "acpi") for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
 )
@@ -53,7 +53,7 @@ def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[Sa
     """Return the files that a sandbox of *image* gets.
 
     Raises:
-        ContainerStartError: a directory that every container needs is something else in *image*.
+        ContainerStartError: *image* has something else in the place of a directory that every container has.
     """
     for path in ("/proc", "/dev"):
         if not _is_free(image, path, "directory"):
@@ -68,7 +68,7 @@ def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[Sa
 
 
 def sandbox_arguments(root: Path, hostname: str, files: Sequence[SandboxFile], *, as_root: bool) -> bytes:
-    """Return what bubblewrap reads from ARGUMENTS for a sandbox on *root*."""
+    """Return what bubblewrap reads from ARGUMENTS for a sandbox over *root*, which nothing is mounted in yet."""
     mounted = [
         word
         for number, file in enumerate(files, FILES)
@@ -80,12 +80,12 @@ def sandbox_arguments(root: Path, hostname: str, files: Sequence[SandboxFile], *
 
 
 def environment(declared: Mapping[str, str], hostname: str) -> dict[str, str]:
-    """Return the environment of processes: what the image has *declared*, and what engines add."""
+    """Return the environment of processes: what an image has *declared*, and what engines add."""
     return {"PATH": _DEFAULT_PATH, "HOSTNAME": hostname, **declared}
 
 
 def _is_free(image: Image, path: str, kind: str) -> bool:
-    """Whether a *kind* can be mounted at *path*: nothing else is there, and no link leads elsewhere."""
+    """Whether nothing is in the way of mounting a *kind* at *path*: no link, which would lead elsewhere."""
     folder = posixpath.dirname(path)
     above = image.rootfs.lstat(folder)
     here = image.rootfs.lstat(path)

@@ -1,14 +1,14 @@
-"""The spawner: a process that starts sandboxes, and processes in them, for the process that runs the tests.
+"""The process that starts sandboxes, and processes in them: for another one, which has threads.
 
-Only a process with a single thread may enter user namespaces, and a process that dies with its parent already dies when
-the parent's *thread* ends. The spawner has a single thread. It also has its own mounts, which end with it and its
-sandboxes. It ends when the process it works for closes the connection or dies in any way. It imports little, so that it
-starts fast.
+Only a process of one thread may enter user namespaces, and the kernel kills what dies with its parent when the
+*thread* that started it ends. This one has a single thread and its own mounts, which are gone when it and all its
+sandboxes are; it ends when the process that it works for closes their connection or dies, however it dies. It imports
+little, so that it starts fast.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # signal itself takes long to import
+import _signal  # type: ignore[import-not-found]  # what is behind signal, which takes long to import
 import errno
 import fcntl
 import os
@@ -33,7 +33,7 @@ _ERRORS: Final = 2
 
 
 class Spawner:
-    """Serves the requests of one connection."""
+    """Does what it is told over one connection."""
 
     def __init__(self, channel: socket, controller: int, *, rootless: bool) -> None:
         """Serve *channel*.
@@ -41,7 +41,7 @@ class Spawner:
         Args:
             channel: the connection.
             controller: a pidfd of the process at its other end.
-            rootless: whether an ordinary user runs it, in a user namespace with a single user.
+            rootless: whether there is one user here, as in a user namespace of an ordinary user.
         """
         self._channel = channel
         self._rootless = rootless
@@ -50,10 +50,10 @@ class Spawner:
         self._sandboxes: dict[int, bool] = {}
         self._links = [channel.fileno(), controller]
         self._watch(channel.fileno(), self._serve)
-        self._watch(controller, self._shut_down)
+        self._watch(controller, self._left_alone)
 
     def run(self) -> None:
-        """Serve until the connection is closed and no sandbox is left."""
+        """Work until nobody needs it."""
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self._handlers:
@@ -63,7 +63,7 @@ class Spawner:
         try:
             request, descriptors = receive(self._channel)
         except (EOFError, OSError):
-            self._shut_down()
+            self._left_alone()
             return
         try:
             answer: tuple[object, ...] = ("ok", self._do(request, descriptors))
@@ -74,20 +74,20 @@ class Spawner:
         send(self._channel, answer)
 
     def _do(self, request: dict[str, Any], descriptors: list[int]) -> int:
-        """Serve *request*; descriptors that must stay open are removed from the list."""
+        """Do what *request* says; descriptors that are to stay open are taken out of the list."""
         what = request["do"]
         if what == "contain":
-            return self._start_sandbox(request, descriptors)
+            return self._contain(request, descriptors)
         if what == "run":
-            return self._start_process(request, descriptors)
+            return self._run(request, descriptors)
         if what == "keep":
             self._sandboxes[request["pid"]] = True
         elif what == "end":
-            self._end_sandbox(request["pid"], request["folder"])
+            self._end(request["pid"], request["folder"])
         return 0
 
-    def _start_sandbox(self, request: dict[str, Any], descriptors: list[int]) -> int:
-        """Start bubblewrap. The descriptors: its log, to read; where its exit code goes; its own, from 0 on."""
+    def _contain(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Start bubblewrap. Descriptors: of its log to read, of who is told its end, and its own from 0 on."""
         folder: str = request["folder"]
         if request["overlay"]:
             os.chdir(folder)
@@ -98,21 +98,21 @@ class Spawner:
                 os.chdir("/")
         pid = os.fork()
         if pid == 0:
-            _exec_in_child(descriptors[2:], lambda: execute(request["argv"], {}))
+            _child(descriptors[2:], lambda: execute(request["argv"], {}))
         self._sandboxes[pid] = False
         log = os.open(f"{folder}/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         source, told = descriptors[:2]
         del descriptors[:2]
-        self._watch(source, lambda: self._copy_log(source, log))
+        self._watch(source, lambda: self._copy(source, log))
         self._wait_for(pid, told)
         return pid
 
-    def _start_process(self, request: dict[str, Any], descriptors: list[int]) -> int:
-        """Start a process in a sandbox. The descriptors: a pidfd of it; where the exit code goes; its own three."""
+    def _run(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Start a process in a sandbox. Descriptors: a pidfd from there, of who is told its end, and its own three."""
         sandbox, told = descriptors[:2]
         pid = os.fork()
         if pid == 0:
-            _exec_in_child(descriptors[2:], lambda: self._enter(sandbox, request))
+            _child(descriptors[2:], lambda: self._enter(sandbox, request))
         descriptors.remove(told)
         self._wait_for(pid, told)
         return pid
@@ -131,16 +131,16 @@ class Spawner:
         os.chdir(request["workdir"])
         execute(request["argv"], request["env"])
 
-    def _end_sandbox(self, pid: int, folder: str) -> None:
+    def _end(self, pid: int, folder: str) -> None:
         if pid in self._sandboxes:
             os.kill(pid, _signal.SIGKILL)
-        with suppress(OSError):  # nothing is mounted where it is a copy
+        with suppress(OSError):  # it is a copy, and nothing is mounted there
             namespaces.unmount(f"{folder}/merged")
 
-    def _shut_down(self) -> None:
-        """End all sandboxes that are not kept, and this process with the last one."""
+    def _left_alone(self) -> None:
+        """End all sandboxes that nobody keeps, and this process with the last one."""
         while self._links:
-            self._unwatch(self._links.pop())
+            self._forget(self._links.pop())
         for pid, kept in self._sandboxes.items():
             if not kept:
                 os.kill(pid, _signal.SIGKILL)
@@ -148,46 +148,46 @@ class Spawner:
             os._exit(0)
 
     def _wait_for(self, pid: int, told: int) -> None:
-        """Write the exit code of the child *pid* to *told* when it has ended."""
+        """Write the exit code of the child *pid* to *told* when it has one."""
         descriptor = os.pidfd_open(pid)
 
         def ended() -> None:
-            self._unwatch(descriptor)
+            self._forget(descriptor)
             _, status = os.waitpid(pid, 0)
-            with suppress(BrokenPipeError):  # nobody reads it
+            with suppress(BrokenPipeError):  # nobody asks
                 os.write(told, str(_exit_code(status)).encode())
             os.close(told)
             if self._sandboxes.pop(pid, False) and not self._links:
-                self._shut_down()
+                self._left_alone()
 
         self._watch(descriptor, ended)
 
-    def _copy_log(self, source: int, log: int) -> None:
+    def _copy(self, source: int, log: int) -> None:
         data = os.read(source, _PIECE)
         if data:
             os.write(log, data)
         else:
-            self._unwatch(source)
+            self._forget(source)
             os.close(log)
 
     def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         self._handlers[descriptor] = handler
         self._poll.register(descriptor, select.POLLIN)
 
-    def _unwatch(self, descriptor: int) -> None:
+    def _forget(self, descriptor: int) -> None:
         self._poll.unregister(descriptor)
         del self._handlers[descriptor]
         os.close(descriptor)
 
 
 def confine(uid: int, gid: int, groups: Sequence[int], *, rootless: bool) -> None:
-    """Make this process, which has entered a sandbox, an ordinary process there.
+    """Make this process an ordinary one of a sandbox that it has entered.
 
     Args:
         uid: its user.
         gid: its group.
         groups: its further groups.
-        rootless: whether there is a single user here; then the process gets a user namespace where that is *uid*.
+        rootless: whether there is but one user here: then it gets a user namespace where that one is called *uid*.
 
     Raises:
         OSError: the kernel refused.
@@ -195,12 +195,12 @@ def confine(uid: int, gid: int, groups: Sequence[int], *, rootless: bool) -> Non
     if rootless and (uid, gid) != (0, 0):
         namespaces.become(uid, gid)
     namespaces.drop_privileges(uid, gid, os.getgroups() if rootless else groups)
-    # The kernel resets this when a process changes its user.
+    # The kernel forgets this when a process changes its user.
     namespaces.die_with_parent()
 
 
 def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    """Replace this process by the program *argv*, which is looked up in the PATH of *env*.
+    """Become the program *argv*, looked for in the PATH of *env*.
 
     Raises:
         OSError: it cannot be started.
@@ -211,7 +211,7 @@ def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
     problem: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     for place in places:
         try:
-            os.execve(place, list(argv), env)  # noqa: S606 - on purpose
+            os.execve(place, list(argv), env)  # noqa: S606 - that is what it is for
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError as error:
@@ -227,11 +227,11 @@ def default_signals() -> None:
     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
-def _exec_in_child(descriptors: Sequence[int], become: Callable[[], None]) -> None:
-    """In a child, call *become*, which runs another program, or report why it failed; *descriptors* become 0 and up."""
+def _child(descriptors: Sequence[int], become: Callable[[], None]) -> None:
+    """Do *become* in a child, which is another program then, or tells why not; *descriptors* are its own from 0 on."""
     code = _REFUSED
     try:
-        # First to high numbers, so that none overwrites another.
+        # First out of each other's way.
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, MAX_DESCRIPTORS) for descriptor in descriptors]
         for number, descriptor in enumerate(high):
             os.dup2(descriptor, number)
@@ -249,8 +249,8 @@ def _exit_code(status: int) -> int:
     return code if code >= 0 else _DEATH_BY_SIGNAL - code
 
 
-def _unshare_mounts() -> bool:
-    """Give this process its own mounts; for an ordinary user in a user namespace, in which case it returns True."""
+def _own_namespaces() -> bool:
+    """Give this process its own mounts, and as an ordinary user root's rights over them; return whether it was one."""
     rootless = False
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS)
@@ -259,18 +259,18 @@ def _unshare_mounts() -> bool:
         namespaces.unshare(namespaces.CLONE_NEWNS)
         rootless = True
     namespaces.mount("", "/", "", namespaces.MS_REC | namespaces.MS_PRIVATE)
-    if not rootless:  # then sandboxes show /proc/sys, where the list of emulators should not be seen
+    if not rootless:  # then /proc/sys is shown in sandboxes, and nobody needs to see there which emulators there are
         with suppress(OSError):
             namespaces.unmount("/proc/sys/fs/binfmt_misc")
     return rootless
 
 
 def main() -> None:
-    """Serve the connection that is standard input, for the process whose number is the last argument."""
+    """Serve standard input, which is a connection, for the process that the last argument names."""
     channel = socket(fileno=os.dup(_INPUT))
     try:
         controller = os.pidfd_open(int(sys.argv[-1]))
-        rootless = _unshare_mounts()
+        rootless = _own_namespaces()
     except OSError as error:
         send(channel, ("error", error.errno or 0, str(error.strerror or error)))
         os._exit(1)

@@ -1,4 +1,4 @@
-"""Starting sandboxes of bubblewrap that stay, on the root filesystem of an image."""
+"""Starting sandboxes of bubblewrap that stay, with the root filesystem of an image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
-# Seconds that bubblewrap may take to start, on a busy machine.
+# Seconds that bubblewrap has for its own part, on a busy machine.
 _STARTING: Final = 60.0
 _DYING: Final = 2.0
 _STEP: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -50,10 +50,10 @@ class BubblewrapStart:
 
         Args:
             link: the process that starts sandboxes.
-            running: the registry of containers.
-            folder: the parent of their folders.
+            running: where containers are noted.
+            folder: where their folders are made.
             program: the path of bubblewrap.
-            native: the kind of this machine.
+            native: the machine that this is.
         """
         self.overlays = True
         """Whether the kernel mounts overlays, as far as is known."""
@@ -103,13 +103,13 @@ class BubblewrapStart:
                 theirs.callback(os.close, log_end)
                 null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
                 theirs.callback(os.close, null)
-                data = [_memory_file(content, theirs) for content in (arguments, *(file.data for file in files))]
+                data = [_held(content, theirs) for content in (arguments, *(file.data for file in files))]
                 own = [null, log_end, log_end, ready_end, info_end, *data]
-                monitor = self._start_bubblewrap(folder, words, [log, end.told, *own])
-            failed.callback(self._end_sandbox, monitor, folder)
-            if not _is_ready(ready):
+                monitor = self._contain(folder, words, [log, end.told, *own])
+            failed.callback(self._end, monitor, folder)
+            if not _tells(ready):
                 end.code(_DYING)
-                said = last_lines(_content(folder.path / "log")) or "it says nothing"
+                said = last_lines(_bytes(folder.path / "log")) or "it says nothing"
                 raise ContainerStartError(f"cannot start a container of {image}: {said}")
             pid = int(json.loads(os.read(info, _REPORT))["child-pid"])
             sandbox = Sandbox(
@@ -125,8 +125,8 @@ class BubblewrapStart:
             failed.pop_all()
         return sandbox
 
-    def _start_bubblewrap(self, folder: ContainerFolder, words: Sequence[str], descriptors: Sequence[int]) -> int:
-        """Start bubblewrap on an overlay, or else on a copy, and return its process number."""
+    def _contain(self, folder: ContainerFolder, words: Sequence[str], descriptors: Sequence[int]) -> int:
+        """Start bubblewrap over an overlay, or else over a copy, and return the number of its process."""
         request = {"do": "contain", "folder": str(folder.path), "argv": words}
         try:
             if self.overlays:
@@ -139,12 +139,12 @@ class BubblewrapStart:
         except OSError as error:
             raise EngineError(f"cannot start a sandbox: {error.strerror or error}") from error
 
-    def _end_sandbox(self, monitor: int, folder: ContainerFolder) -> None:
+    def _end(self, monitor: int, folder: ContainerFolder) -> None:
         with suppress(EngineUnavailable, OSError):
             self._link.ask({"do": "end", "pid": monitor, "folder": str(folder.path)})
 
     def _view(self, folder: ContainerFolder, pid: int) -> SandboxView:
-        """Open the sandbox whose first process is *pid*."""
+        """Look into the sandbox whose first process is *pid*."""
         where = f"container {folder.path.name}"
         with ExitStack() as failed:
             try:
@@ -162,7 +162,7 @@ class BubblewrapStart:
 
 
 def _boot(container: BubblewrapContainer) -> None:
-    """Create the directories that engines create in every container, and start a shell."""
+    """Make what engines make in every container, and start a shell."""
     for path in (container.image.config.working_dir or "/", *container.image.config.volumes):
         container.files.make_directory(path)
     container.commands.has_shell = container.files.exists(SHELL)
@@ -171,21 +171,21 @@ def _boot(container: BubblewrapContainer) -> None:
 
 
 def _diagnosis(container: BubblewrapContainer, error: AlpineError) -> AlpineError:
-    """Return the real reason for *error* at the start of *container*."""
+    """Return what *error* at the start of *container* really was."""
     if isinstance(error, EngineUnavailable):
         return error
     return start_problem(container, all_said(container, error))
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """Return a new pipe; *stack* closes its reading end."""
+    """Return a new pipe, whose reading end *stack* closes."""
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
     return reading, writing
 
 
-def _memory_file(data: bytes, stack: ExitStack) -> int:
-    """Return a descriptor of a file in memory with the content *data*; *stack* closes it."""
+def _held(data: bytes, stack: ExitStack) -> int:
+    """Return a descriptor of a file in memory with the content *data*, which *stack* closes."""
     descriptor = os.memfd_create("pytest-alpine")
     stack.callback(os.close, descriptor)
     os.write(descriptor, data)
@@ -193,14 +193,14 @@ def _memory_file(data: bytes, stack: ExitStack) -> int:
     return descriptor
 
 
-def _is_ready(ready: int) -> bool:
-    """Whether the first process reports that it runs; else it has ended."""
+def _tells(ready: int) -> bool:
+    """Whether the first process writes that it runs, in place of just ending."""
     poll = select.poll()
     poll.register(ready, select.POLLIN)
     return bool(poll.poll(_STARTING * 1000)) and bool(os.read(ready, 1))
 
 
-def _content(path: Path) -> bytes:
+def _bytes(path: Path) -> bytes:
     with suppress(OSError):
         return path.read_bytes()
     return b""

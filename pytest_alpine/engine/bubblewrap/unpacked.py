@@ -1,7 +1,7 @@
-"""The root filesystem of an image as a folder: unpacked once, and then shared by all containers.
+"""The root filesystem of an image as a folder of this machine: unpacked once, and then shared.
 
-It is in the store under the chain ID of its layers, and appears there completely or not at all. If root unpacks it,
-owners and devices are those of the image; else all files belong to the user, who cannot give them away.
+It stands in the store under the chain ID of its layers, and appears there whole or not at all. Owners and devices are
+as in the image where root unpacks it; else all of it belongs to the user, as the kernel lets nobody give files away.
 Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import Entry
 
-# Raised whenever the way of unpacking changes.
+# Raised with every change of what is unpacked how.
 _FORMAT: Final = 2
 _NODES: Final = {
     "character device": modes.S_IFCHR,
@@ -33,13 +33,13 @@ _NODES: Final = {
     "fifo": modes.S_IFIFO,
 }
 _PARTIAL: Final = ".partial"
-# The time of the last change in a file's header, the block before its content: octal digits (ustar).
+# Where the block before a file's content, its header, has the time of the last change: octal digits (ustar).
 _TIME: Final = slice(136, 147)
 _BLOCK: Final = 512
 
 
 def unpacked(image: Image) -> Path:
-    """Return the folder with the root filesystem of *image*; if it does not exist, one process makes it.
+    """Return the folder with the root filesystem of *image*; where it is missing, one process makes it.
 
     Raises:
         ImageError: the image cannot be read.
@@ -58,14 +58,14 @@ def unpacked(image: Image) -> Path:
 
 
 def remove_partial(store: Path) -> None:
-    """Remove the unfinished folders in *store* of processes that were killed while they unpacked."""
+    """Remove what processes that were killed while they unpacked left in the folder *store*."""
     for path in (store / "roots").glob(f"*/*{_PARTIAL}"):
-        with suppress(OSError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(OSError), _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             remove_tree(path)
 
 
 def remove_tree(path: Path) -> None:
-    """Remove the folder *path* and everything in it, whatever the modes are; it is no error if it does not exist.
+    """Remove the folder *path* with all that is in it, whatever its modes are; one that is gone is fine.
 
     Raises:
         OSError: it cannot be removed.
@@ -73,7 +73,7 @@ def remove_tree(path: Path) -> None:
     with suppress(FileNotFoundError):
         try:
             shutil.rmtree(path)
-        except PermissionError:  # an ordinary user needs permissions even in his own folders
+        except PermissionError:  # an ordinary user needs rights even in folders of his own
             for folder, names, _ in os.walk(path):
                 for name in names:
                     place = Path(folder, name)
@@ -88,17 +88,15 @@ def _unpack(image: Image, root: Path) -> None:
     remove_tree(partial)
     while True:
         partial.mkdir(mode=0o700)
-        with suppress(FileNotFoundError), _locked(partial, fcntl.LOCK_EX) as descriptor:
-            if (
-                partial.stat().st_ino == os.fstat(descriptor).st_ino
-            ):  # else another process has removed it as unfinished
+        with suppress(FileNotFoundError), _held(partial, fcntl.LOCK_EX) as descriptor:
+            if partial.stat().st_ino == os.fstat(descriptor).st_ino:  # else it was taken for abandoned
                 _Unpacking(partial, [layer.tar for layer in image.stored_layers]).add(image.rootfs.walk())
                 partial.rename(root)
                 return
 
 
 @contextmanager
-def _locked(path: Path, how: int) -> Iterator[int]:
+def _held(path: Path, how: int) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, how)
@@ -108,9 +106,9 @@ def _locked(path: Path, how: int) -> Iterator[int]:
 
 
 class _Unpacking:
-    """Fills a new folder.
+    """A folder that is filled.
 
-    In a flattened image, the directories of a path are no links, so that no path leads out of the folder.
+    Paths in a flattened image have no links in their directories, and the folder is new: nothing leads out of it.
     """
 
     def __init__(self, folder: Path, tars: Sequence[Path]) -> None:
@@ -120,7 +118,7 @@ class _Unpacking:
         self._files: dict[tuple[int, int], Path] = {}
 
     def add(self, entries: Iterator[Entry]) -> None:
-        """Create *entries*, each after its directory."""
+        """Make *entries*, each after the directory that it stands in."""
         tars = [os.open(tar, os.O_RDONLY | os.O_CLOEXEC) for tar in self._tars]
         directories: list[tuple[Path, int]] = []
         try:
@@ -136,7 +134,7 @@ class _Unpacking:
         finally:
             for tar in tars:
                 os.close(tar)
-        for place, mode in reversed(directories):  # last, as a directory without permissions cannot be filled
+        for place, mode in reversed(directories):  # nothing could be put into one without rights
             place.chmod(mode)
 
     def _add(self, entry: Entry, place: Path, tar: int) -> None:
@@ -151,8 +149,8 @@ class _Unpacking:
                 self._files[key] = place
                 self._add_file(entry, place, tar)
         elif self._as_root or entry.kind == "fifo":
-            # An Entry has no device number, and a sandbox can use no device. The number must not be 0:0, with which
-            # overlayfs marks removed files.
+            # Which device it is, an Entry does not tell, and none can be used in a sandbox. It must not be number 0:0,
+            # by which overlayfs marks what is removed.
             os.mknod(place, _NODES[entry.kind] | 0o600, os.makedev(1, 3))
             self._own(entry, place)
             place.chmod(entry.mode)
@@ -182,5 +180,5 @@ class _Unpacking:
 def _octal(text: bytes) -> int:
     try:
         return int(text, 8)
-    except ValueError:  # another notation, for times that do not occur in practice
+    except ValueError:  # another notation, for times that no program has a need of
         return 0

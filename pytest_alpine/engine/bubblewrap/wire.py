@@ -1,7 +1,7 @@
-"""Messages between a process and its spawner: a length, and a value as ``marshal`` writes it.
+"""Messages between a process and the one that starts its sandboxes: a length, and what ``marshal`` makes of a value.
 
-Both run the same Python. Only the inner part of Python's socket module is used, as importing all of it takes longer
-than starting a sandbox. Spec: unix(7), ``SCM_RIGHTS``, for the descriptors that come with a message.
+Both run the same Python. Only the innermost part of Python's sockets is used: the rest takes longer to import than a
+sandbox to start. Spec: unix(7), ``SCM_RIGHTS``, for the descriptors that come with a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_DESCRIPTORS: Final = 64
-"""How many descriptors one message may carry."""
+"""How many descriptors one message may bring."""
 
 _LENGTH: Final = 4
 _INTEGER: Final = 4
@@ -25,7 +25,7 @@ def send(channel: socket, message: Any, descriptors: Sequence[int] = ()) -> None
     """Send *message*, and copies of *descriptors*.
 
     Raises:
-        OSError: the other end is closed.
+        OSError: nobody listens.
     """
     data = marshal.dumps(message)
     data = len(data).to_bytes(_LENGTH, "big") + data
@@ -38,7 +38,7 @@ def receive(channel: socket) -> tuple[Any, list[int]]:
     """Return the next message, and the descriptors that came with it.
 
     Raises:
-        EOFError: the other end is closed.
+        EOFError: there is none, as the other end is closed.
         OSError: the connection broke.
     """
     head, ancillary, _, _ = channel.recvmsg(_LENGTH, CMSG_LEN(MAX_DESCRIPTORS * _INTEGER))

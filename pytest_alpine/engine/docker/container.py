@@ -1,4 +1,4 @@
-"""A running container of an engine with Docker's API."""
+"""A running container of an engine that speaks Docker's API."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DockerContainer(Container):
         self._id = container_id
         self._api = api
         self.archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
-        """Its files, which the engine gives out even if the container does not run."""
+        """Its files, as the engine hands them out even if it does not run."""
         self._live = LiveRootFS(self.archive, self._run_as_root)
 
     @property
@@ -73,22 +73,22 @@ class DockerContainer(Container):
 
     @property
     def rootfs(self) -> RootFS:
-        """The root filesystem; every access reads its present state."""
+        """The root filesystem; every question is answered as it is at that moment."""
         return self._live
 
     def at_once(self) -> AbstractContextManager[RootFS]:
-        """Open the root filesystem; if its programs are emulated, which makes each access ten times slower, a copy."""
+        """Open what is best asked many questions in a row; each of them costs an emulator ten times as much."""
         return self.snapshot() if self._emulated else nullcontext(self._live)
 
     def snapshot(self) -> AbstractContextManager[RootFS]:
-        """Open a copy of all files, as each access to the live ones costs a command."""
+        """Open a copy of all files, as every question costs a command."""
         return self._live.snapshot()
 
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         self.archive.write(path, data, mode=mode, uid=uid, gid=gid)
 
     def logs(self) -> str:
-        """Return what the container's first process wrote to its outputs, and what others wrote to them."""
+        """Return what the container's first process, and whoever writes to its outputs, has written."""
         with docker_errors(f"cannot read the logs of container {self._name}"):
             text: bytes = self._client.api.logs(self._id)
         return text.decode("utf-8", "surrogateescape")
@@ -113,7 +113,7 @@ class DockerContainer(Container):
         return found
 
     def write_hosts(self) -> None:
-        """Write ``/etc/hosts``, which the engine does only if it makes a network."""
+        """Write ``/etc/hosts``, which the engine does only where it makes a network."""
         names = hosts_file(self._id[:_HOSTNAME])
         told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
         if told is None or told.exit_code:

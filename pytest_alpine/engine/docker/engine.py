@@ -1,4 +1,4 @@
-"""The Docker engine, and other engines with its API.
+"""The Docker engine, and others that speak its API.
 
 Spec: https://docs.docker.com/reference/api/engine/
 """
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 
 
 class DockerEngine:
-    """An engine with Docker's API. Any number of threads may use it at once."""
+    """An engine that speaks Docker's API. Any number of threads may use it at once."""
 
     def __init__(self, connect: Connect = connect, command: str | None = None, *, network: str | None = None) -> None:
         """Use the engine that *connect* connects to.
 
         Args:
-            connect: opens a new connection at every call; by default where the docker command would connect.
-            command: the command line with which people reach the engine; its name if None.
-            network: the network of containers: the name of one that the engine has, or ``none``; the engine's
-                default if None.
+            connect: opens a connection anew at every call; by default to where the docker command would connect.
+            command: what people type to reach the engine; its name when None.
+            network: what containers are connected to: the name of one that the engine has, ``none``, or the engine's
+                own choice when None.
 
         Raises:
-            EngineUnavailable: the engine does not answer.
-            EngineError: the engine failed.
+            EngineUnavailable: none answers.
+            EngineError: it failed.
         """
         self.connect = connect
-        """Opens another connection, which the caller closes."""
+        """Opens a connection of its own; whoever connects closes."""
         self._client = connect()
         with docker_errors("cannot ask the engine what it is"):
             self._info: dict[str, Any] = self._client.info()
         self.api = read_api(self._info, command)
-        """How it differs from other engines with Docker's API."""
+        """How it differs from others that speak Docker's API."""
         self.machines = Machines(
             native=Platform.parse(self._info["Architecture"]),
             handlers=read_handlers() if self._is_here() else None,
         )
-        """The platforms that its machine runs."""
+        """What its machine runs."""
         self.images = DockerImages(self._client, f"{self._info['Name']} {self._info['DockerRootDir']}")
-        """The images in its store."""
+        """The images it holds."""
         self._running = RunningContainers()
         self._starter = DockerStart(
             self._client, self._running, native=self.machines.native.machine, api=self.api, network=network
@@ -61,14 +61,14 @@ class DockerEngine:
 
     @property
     def name(self) -> str:
-        """Its name in ``--alpine-engine``."""
+        """The word for it in ``--alpine-engine``."""
         return self.api.name
 
     def describe(self) -> str:
         """Return one line about it: version, storage, and which platforms it emulates."""
         version = f"{self.name} {self._info.get('ServerVersion', '')}, {self._info.get('Driver', '')}"
         if self.machines.handlers is None:
-            return f"{version}; the platforms that it emulates are unknown"
+            return f"{version}; which platforms it emulates, trying tells"
         return f"{version}; emulated: {describe_platforms(self.machines.emulates()) or 'none'}"
 
     def emulated(self, platform: Platform) -> bool:
@@ -81,23 +81,22 @@ class DockerEngine:
         return self._starter.start(image, self.images.ensure(image), emulated=emulated)
 
     def sweep(self) -> list[str]:
-        """Remove the containers that dead runs of this machine left, and return their names."""
+        """Remove the containers of runs on this machine that are dead, and return their names."""
         with docker_errors("cannot list containers"):
             found = self._client.api.containers(all=True, filters={"label": RUN})
         removed = []
         for container in found:
             name = next(iter(container.get("Names") or ()), container["Id"]).lstrip("/")
-            # Another process may sweep at the same time, and remove it first.
+            # Another process may sweep, too, and have removed it.
             dead = not name.startswith(KEPT) and is_dead(container["Labels"])
             if dead and remove_container(self._client, container["Id"], name):
                 removed.append(name)
         return removed
 
     def close(self) -> None:
-        """Stop all containers that this object started, except those that are kept, and close the connection.
+        """Stop all containers that this object started, but those that are kept, and close the connection.
 
-        That includes containers that could not be stopped before, and those that the engine may have created without
-        answering.
+        Those too that could not be stopped before, or of which it is not known whether they were made.
 
         Raises:
             EngineError: one could not be stopped.
@@ -108,7 +107,7 @@ class DockerEngine:
             self._client.close()
 
     def _is_here(self) -> bool:
-        """Whether the engine runs on this machine's kernel, whose list of emulators can be read."""
+        """Whether the engine runs on this machine's own kernel, whose emulators can be seen."""
         by_socket = self._client.api.base_url == "http+docker://localhost"
         same_name = self._info.get("Name") == socket.gethostname()
         return (by_socket or same_name) and self._info.get("KernelVersion") == os.uname().release

@@ -1,7 +1,7 @@
-"""Images in the store of an engine with Docker's API: found there or loaded, and always verified.
+"""Images in the store of an engine that speaks Docker's API: found there, or loaded, and always verified.
 
-A classic store names an image by the digest of its configuration, containerd's by that of its manifest or index. So an
-image is looked up by its ID, and by a name of ours that contains the ID.
+A classic store names an image by the digest of its configuration, one with containerd by that of its manifest or
+index; so an image is looked for by its ID, and by a name of ours that holds the ID.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.image.image import Image
 
-# From this version on, one name may hold several platforms, and requests must say which one they mean.
+# From here on one name may hold several platforms, and the engine has to be told which one is meant.
 _INSPECTS_PLATFORMS: Final = (1, 49)
 
 
@@ -31,9 +31,9 @@ class EngineImage:
     """An image that the engine holds."""
 
     name: str
-    """Its ID, from which containers are created."""
+    """What containers are made from: an ID."""
     platform: str
-    """Its platform as the engine writes it."""
+    """Its platform as the engine itself writes it."""
 
 
 class DockerImages:
@@ -44,10 +44,10 @@ class DockerImages:
         self._engine_id = engine_id
 
     def ensure(self, image: Image) -> EngineImage:
-        """Return *image* as the engine holds it; if it does not, one process loads it first.
+        """Return *image* as the engine holds it; where it does not, it is loaded first, by one process only.
 
         Raises:
-            EngineError: the engine failed, or holds another image by this name.
+            EngineError: the engine failed, or holds something else by this name.
             ImageError: the image cannot be read.
         """
         held = self._find(image)
@@ -61,7 +61,7 @@ class DockerImages:
         return held
 
     def verify(self, image: Image, name: str) -> EngineImage:
-        """Return the image that the engine holds as *name*, which must be *image*.
+        """Return what the engine holds as *name*, which must be *image*.
 
         Raises:
             EngineError: it is another image, or one for another platform.
@@ -119,11 +119,11 @@ def _platform_object(platform: Platform) -> dict[str, str]:
 
 
 def _verified(image: Image, name: str, found: dict[str, Any]) -> EngineImage:
-    """Return the image that the engine described, if it is *image*: the same layers and the same platform."""
+    """Return what the engine tells of an image, if it is *image*: the same layers, for the platform asked for."""
     words = [str(found.get(key) or "") for key in ("Os", "Architecture", "Variant")]
     held = Platform(os=words[0], architecture=words[1], variant=words[2])
     wanted = image.platform
-    # Old images for ARM name no variant, which then stands in their index.
+    # Old images for ARM name no variant; then their index told it.
     same = held == wanted or (not words[2] and (held.os, held.architecture) == (wanted.os, wanted.architecture))
     if not same:
         raise EngineError(f"{image}: the engine holds {name} for {str(held)!r} (expected {str(wanted)!r})")

@@ -1,7 +1,7 @@
 """How much memory a container uses, as its control group counts it.
 
 Specs: https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
-The result is what ``docker stats`` shows: everything except the cache that the kernel would drop first.
+What is counted is what ``docker stats`` shows: all but the cache that the kernel would drop first.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In both versions, the container sees its own group there.
+# The group of the container itself is what it sees there, in both versions.
 READ_MEMORY: Final = """
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /sys/fs/cgroup || exit
 if [ -f memory.current ]; then exec cat memory.current memory.stat; fi
 [ -f memory/memory.usage_in_bytes ] && exec cat memory/memory.usage_in_bytes memory/memory.stat
 """
-"""A shell script that prints the number of bytes, and then the names and numbers of its parts."""
+"""A shell script that prints the number of bytes, and then the names and numbers of what it is made of."""
 
-# In version 1, the first includes the groups below.
+# Version 1 counts the groups below, too.
 _CACHE: Final = ("total_inactive_file", "inactive_file")
 
 
 def parse_memory(text: str) -> int | None:
-    """Return the bytes in use from the output of READ_MEMORY; None if it is something else."""
+    """Return the bytes in use that READ_MEMORY told of; None where it told something else."""
     first, _, rest = text.partition("\n")
     if not first.isdecimal():
         return None
@@ -35,7 +35,7 @@ def parse_memory(text: str) -> int | None:
 
 
 def memory_in_stats(stats: Mapping[str, Any]) -> int | None:
-    """Return the bytes in use from the ``memory_stats`` of an engine; None if it did not measure."""
+    """Return the bytes in use by the ``memory_stats`` of an engine; None where it did not measure."""
     usage = stats.get("usage")
     return None if usage is None else _in_use(int(usage), stats.get("stats") or {})
 

@@ -1,4 +1,4 @@
-"""Processes in a container of an engine with Docker's API.
+"""Processes in a container of an engine that speaks Docker's API.
 
 Spec: the Engine API, "Exec"
 """
@@ -35,7 +35,7 @@ class DockerProcess:
     stream: EngineStream
 
     def exit_code(self) -> int:
-        """Return the exit code, once the stream has ended."""
+        """Return how the process ended, after its stream has."""
         deadline = time.monotonic() + _SETTLING
         while True:
             with docker_errors("cannot tell how a command ended"):
@@ -43,7 +43,7 @@ class DockerProcess:
             if state["ExitCode"] is not None:
                 return int(state["ExitCode"])
             if time.monotonic() > deadline:
-                raise EngineError("the engine closed the outputs of a command, and says that it still runs")
+                raise EngineError("the engine closed a command's outputs and says that it still runs")
             time.sleep(0.02)
 
 
@@ -90,9 +90,9 @@ class DockerProcesses:
 
 
 def kill_by_shell(processes: Processes, pid: int, *, itself: bool) -> None:
-    """Kill what the process *pid* started, by a shell in the container; see ``Processes.kill``.
+    """Kill what the process *pid* started by a shell in the container, as its processes are out of reach here.
 
-    This is for engines whose processes cannot be reached from here.
+    See ``Processes.kill``.
     """
     argv = (SHELL, "-c", KILL, SHELL, str(pid), *(("itself",) if itself else ()))
     stream = processes.start(Program(argv=argv, user=_ROOT)).stream

@@ -1,4 +1,4 @@
-"""Starting containers that stay, with a process that waits in place of the image's own.
+"""Starting containers so that they stay, whatever their images are made to run.
 
 Spec: the Engine API, "Create a container"
 """
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Machine
 
 _NO_SUCH_NETWORK: Final = re.compile(r"network .*not found")
-# Podman without catatonit says so only at the start.
+# Podman without catatonit, which it does not tell before.
 _NO_INIT: Final = "container-init binary not found"
-# Seconds in which the engine notices that a container ended at its start.
+# A container that dies at its start does so within this many seconds.
 _DYING: Final = 2.0
 
 
@@ -43,7 +43,7 @@ class _NoShellError(EngineError):
 
 
 class _NoInitError(EngineError):
-    """The engine has no init process, though it should."""
+    """The engine has no init process after all."""
 
 
 class _NoNetworkError(ContainerStartError):
@@ -60,29 +60,29 @@ class DockerStart:
 
         Args:
             client: the connection to the engine.
-            running: the registry to which containers are added before they are created.
+            running: where containers are noted before they are made.
             api: how the engine differs from others.
-            network: the network of containers; see ``DockerEngine``.
-            native: the kind of machine that the engine runs on.
+            network: what containers are connected to; see ``DockerEngine``.
+            native: the machine that the engine runs on.
         """
         self._client = client
         self._running = running
         self._api = api
         self._has_init = api.has_init
         self._network = network
-        # For Docker, making an unused network takes as long as everything else in a start.
+        # Making a network that is then not used takes Docker as long as all else of a start.
         self._network_disabled = network == NO_NETWORK and api.disables_networks
         self._native = native
 
     def start(self, image: Image, held: EngineImage, *, emulated: bool) -> DockerContainer:
-        """Start a container of *image*, which the engine holds as *held*; see ``Engine.start``."""
+        """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
         if self._has_init:
             with suppress(_NoShellError, _NoInitError):
                 return self._started(image, held, BY_SHELL, emulated=emulated)
         if pause_program(self._native) is None:
             raise ContainerStartError(
-                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine has no init "
-                f"process, and there is no waiting program for its machine; read its files with open_image()"
+                f"cannot keep a container of {image} running: it has no {SHELL}, or the engine no init process, and "
+                f"no program for its machine is known that would wait; read its files with open_image()"
             )
         return self._started(image, held, (PROGRAM,), emulated=emulated)
 
@@ -97,7 +97,7 @@ class DockerStart:
         self, image: Image, held: EngineImage, options: Mapping[str, Any], *, emulated: bool
     ) -> DockerContainer:
         name = container_name(image)
-        # If the engine dies, it may have created the container without answering.
+        # An engine that dies may have made the container without answering.
         self._running.add(name, partial(remove_container, self._client, name, name))
         forget = partial(self._running.forget, name)
         try:
@@ -115,12 +115,12 @@ class DockerStart:
         return container
 
     def _kept_alive(self, program: Sequence[str]) -> dict[str, Any]:
-        """Return the options of a container that runs only *program*."""
+        """Return the options of a container that runs nothing but *program*."""
         host_config = self._client.api.create_host_config(init=self._has_init or None, network_mode=self._network)
         return {
             "entrypoint": list(program),
             "command": [],
-            # A health check would fail, as the image's own process does not run.
+            # What the image is made to run does not run, so that nothing can tell how it is.
             "healthcheck": {"test": ["NONE"]},
             "host_config": host_config,
             "network_disabled": self._network_disabled,
@@ -128,7 +128,7 @@ class DockerStart:
 
     @contextmanager
     def _refusals(self, image: Image) -> Iterator[None]:
-        """Tell apart the reasons why the engine refuses to create or start a container of *image*."""
+        """Tell apart why the engine refuses to create or to start a container of *image*."""
         try:
             yield
         except EngineRefusedError as error:
@@ -155,7 +155,7 @@ class DockerStart:
 
 
 def _diagnosis(container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
-    """Return the real reason for *error* at the start of *container*."""
+    """Return what *error* at the start of *container* really was."""
     if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
         return error
     words = _last_words(container, error)
@@ -165,11 +165,11 @@ def _diagnosis(container: DockerContainer, program: Sequence[str], error: Alpine
 
 
 def _last_words(container: DockerContainer, error: AlpineError) -> str:
-    """Return all messages about the end of *container*, which the engine may notice late."""
+    """Return all that is said about the end of *container*, for which the engine may need a moment."""
     deadline = time.monotonic() + _DYING
     while (why := container.why_stopped()) is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    # The error that is raised begins with the same words.
+    # The error that tells of it says so again.
     return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
 
 

@@ -19,7 +19,7 @@ class Command:
     """A command and everything it is given; ``Container.run`` explains each part."""
 
     words: str | tuple[str, ...]
-    """A string is a line for ``/bin/sh``; a tuple is a program and its arguments."""
+    """A text is a line for ``/bin/sh``, a tuple a program and its arguments."""
     timeout: float = TIMEOUT
     """Seconds."""
     user: str | None = None

@@ -1,4 +1,4 @@
-"""The last commands that ran in a container, for the report of a failed test."""
+"""The last commands that ran in a container, for the report of a test that failed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _REMEMBERED: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastCommand:
-    """A command that ran, and how it ended."""
+    """A command that ran, and what became of it."""
 
     command: str | tuple[str, ...]
     seconds: float
     exit_code: int | None
-    """None if it did not end by itself, or could not start."""
+    """None where it did not end by itself, or could not begin."""
     said: str
     """The end of its outputs; or what went wrong."""
 
@@ -36,7 +36,7 @@ class PastCommand:
 
 
 class CommandHistory:
-    """Keeps the last commands, each with the end of its output."""
+    """Remembers the last commands, with no more than the end of what they wrote."""
 
     def __init__(self) -> None:
         self._past: deque[PastCommand] = deque(maxlen=_REMEMBERED)

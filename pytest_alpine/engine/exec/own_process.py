@@ -1,4 +1,4 @@
-"""A command in a process of its own: with a terminal, or in a container without a shell."""
+"""A command in a process of its own: for what a shell cannot be told, and for images without one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pytest_alpine.errors import EngineError, EngineRefusedError
 if TYPE_CHECKING:
     from pytest_alpine.engine.exec.process import Process, Processes, ProcessStream
 
-_END_OF_FILE: Final = b"\x04"  # ends the input of a terminal
+_END_OF_FILE: Final = b"\x04"  # what a terminal takes for one
 
-# What runc writes to standard output if the program cannot be started.
+# What runc says in place of the program, on standard output, where the program cannot be started.
 _REFUSAL: Final = re.compile(rb"\AOCI runtime exec failed: .*\s*\Z", re.DOTALL)
 _NOT_FOUND: Final = re.compile(rb"no such file or directory|executable file not found")
 _REFUSED: Final = (126, 127)
@@ -34,7 +34,7 @@ def run_in_own_process(command: Command, processes: Processes, *, has_shell: boo
     Args:
         command: what runs.
         processes: starts it.
-        has_shell: whether the container has a shell, without which the process cannot be killed.
+        has_shell: whether there is a shell, without which nothing can be killed.
 
     Raises:
         TooLongError: it took too long, or wrote too much.
@@ -46,7 +46,7 @@ def run_in_own_process(command: Command, processes: Processes, *, has_shell: boo
     except EngineRefusedError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        # Podman answers this way if there is no such program or user.
+        # Podman's way to say that there is no such program or user.
         said = error.explanation.encode("utf-8", "surrogateescape")
         return Finished(exit_code=127 if _NOT_FOUND.search(said) else 126, stdout=b"", stderr=said)
     outputs = _Outputs(re.compile(rb"\A%s (\d+)\r?\n" % token.encode()))
@@ -90,14 +90,14 @@ def _finished(command: Command, exit_code: int, stdout: bytes, stderr: bytes) ->
         if refusal is not None:
             return Finished(exit_code=127 if _NOT_FOUND.search(stdout) else 126, stdout=b"", stderr=refusal[0])
         if not stdout and command.user is not None:
-            # Some engines do not say why.
+            # Some engines tell nobody why.
             why = f"cannot be started as user {command.user!r}: is there one in the container?"
             return Finished(exit_code=exit_code, stdout=b"", stderr=why.encode())
     return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
 
 class _Feeding:
-    """Writes to a program's standard input while its outputs are read: the program may do both at once."""
+    """Writes to a program's standard input while others read its outputs: it may well do both at once."""
 
     def __init__(self, stream: ProcessStream, data: bytes | None, deadline: float, *, tty: bool) -> None:
         self._problem: io.UnsupportedOperation | None = None
@@ -106,7 +106,7 @@ class _Feeding:
             threading.Thread(target=self._feed, args=(stream, data, deadline), daemon=True).start()
 
     def check(self) -> None:
-        """Raise what went wrong; it is no error if the program did not read everything."""
+        """Raise what went wrong, but that the program read too little."""
         if self._problem is not None:
             what = f"cannot give a command its input: {self._problem}; let it read a file"
             raise EngineError(what) from self._problem
@@ -121,16 +121,16 @@ class _Feeding:
         except io.UnsupportedOperation as error:
             self._problem = error
             stream.close()
-        except OSError:  # the program ended before it had read everything
+        except OSError:  # the program did not wait for all of it
             pass
 
 
 class _TooMuchError(Exception):
-    """A command wrote more than ``OUTPUT_LIMIT``."""
+    """A command writes more than anybody wants to see."""
 
 
 class _Outputs:
-    """Both outputs of a program; the first line may hold its process number."""
+    """Both outputs of a program, of which the first line may tell the process."""
 
     def __init__(self, first_line: re.Pattern[bytes]) -> None:
         self._first_line = first_line
@@ -143,7 +143,7 @@ class _Outputs:
             raise _TooMuchError
 
     def pid(self) -> int | None:
-        """Return the number of the process in the container, if it is known."""
+        """Return the number of the process in the container, where it was told."""
         found = self._first_line.match(self._stderr) or self._first_line.match(self._stdout)
         return int(found[1]) if found is not None else None
 

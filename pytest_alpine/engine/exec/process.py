@@ -1,4 +1,4 @@
-"""Processes in a container: the contract that each engine implements."""
+"""A process in a container, and what it reads and writes: what each engine implements."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STDERR: Final = 2
 
 
 class ProcessStream(Protocol):
-    """The standard input and outputs of a process. Deadlines are times of ``time.monotonic()``."""
+    """What a process reads and writes. Deadlines are as ``time.monotonic()`` counts."""
 
     def send(self, data: bytes, deadline: float) -> None:
         """Write *data* to its standard input.
 
         Raises:
             TimeoutError: the deadline has passed.
-            OSError: the process has ended, or the connection broke.
+            OSError: it is gone.
         """
         ...
 
@@ -29,14 +29,14 @@ class ProcessStream(Protocol):
         """Close its standard input.
 
         Raises:
-            OSError: the process has ended, or its input cannot be closed alone.
+            OSError: it is gone, or its input cannot be closed alone.
         """
         ...
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what it writes as it arrives, until it has ended: ``STDOUT`` or ``STDERR``, and the bytes.
+        """Yield what it wrote, as it comes: 1 or 2 for which output, and the bytes; nothing more when it has ended.
 
-        A caller that stops reading in the middle gets the rest from the next call.
+        Who stops reading in the middle gets the rest from the next call.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -45,7 +45,7 @@ class ProcessStream(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connection to the process."""
+        """Let go of the process."""
         ...
 
 
@@ -54,11 +54,11 @@ class Process(Protocol):
 
     @property
     def stream(self) -> ProcessStream:
-        """Its standard input and outputs."""
+        """What it reads and writes."""
         ...
 
     def exit_code(self) -> int:
-        """Return its exit code, once its stream has ended."""
+        """Return how it ended, after its stream has."""
         ...
 
 
@@ -69,12 +69,12 @@ class Processes(Protocol):
         """Start *program*.
 
         Raises:
-            EngineError: the engine refused, for example because the container has stopped.
+            EngineError: the engine refused, as it does when the container has stopped.
         """
         ...
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* in the container started, and with *itself* that process, too.
+        """Kill what the process *pid* in the container started, and the process *itself* where asked for.
 
         Raises:
             EngineError: the engine refused.

@@ -1,4 +1,4 @@
-"""The result of a command in a container, and how messages show it."""
+"""What a command in a container did, and how messages show it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _SHOWN_LINES: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class CommandResult:
-    """The result of a command in a container."""
+    """What a command in a container did."""
 
     command: str | tuple[str, ...]
-    """A shell line, or a program and its arguments."""
+    """A shell line, or the arguments of a program."""
     exit_code: int
-    """0 to 255; if a signal ended the process, 128 plus the signal's number."""
+    """0 to 255; of a process that a signal ended, 128 and the signal's number."""
     stdout_bytes: bytes
     stderr_bytes: bytes
 
     @property
     def stdout(self) -> str:
-        """Standard output as text; bytes that are not UTF-8 become lone surrogates, so that nothing is lost."""
+        """Standard output as text; bytes that are no UTF-8 become lone surrogates, so that nothing is lost."""
         return self.stdout_bytes.decode("utf-8", "surrogateescape")
 
     @property
@@ -37,7 +37,7 @@ class CommandResult:
         """Return this result if the command succeeded.
 
         Raises:
-            EngineError: the exit code is not 0; the message shows the end of standard error, or of the output.
+            EngineError: its exit code is not 0; the message shows the end of its standard error, or of its output.
         """
         if self.exit_code:
             said = last_lines(self.stderr_bytes) or last_lines(self.stdout_bytes) or "(no output)"

@@ -1,4 +1,4 @@
-"""The scripts for ``/bin/sh`` in a container: POSIX shell, and builtins only, so that PATH does not matter.
+"""What is said to ``/bin/sh`` in a container: POSIX shell, builtins only, so that an empty PATH does no harm.
 
 Spec: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
 """
@@ -15,30 +15,30 @@ from pytest_alpine.errors import EngineError
 if TYPE_CHECKING:
     from pytest_alpine.engine.exec.command import Command
 
-# A line that uses its own process number needs a shell of its own: in a subshell, $$ is the number of the outer shell.
+# Of a line that speaks of its own process, the shell must be one: in a subshell, $$ is the shell around it.
 _OWN_PROCESS: Final = re.compile(r"\$\$|\$\{\$|PPID")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# The parsers of shells are slow on single words of many megabytes.
+# A shell's parser is slow on single words of many megabytes.
 _PRINTED: Final = 1 << 16
 
-# The shell's own messages are discarded, those of commands go to descriptor 4. A signal to the whole process group ends
-# only the command, as trapped signals have their default effect in subshells. Commands stand on lines with high
-# numbers, which messages about other scripts do not have.
+# The shell's own messages go nowhere, the commands' to 4. A signal to the whole group ends only the command: what is
+# trapped here has its default effect again in subshells. Commands stand on lines with high numbers, which messages
+# about other scripts do not have.
 START: Final = f": '{1000 * chr(10)}'; exec 4>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2"
 
 # Prints $1 and its own process number, and then becomes the program behind $1.
 PRINT_PID: Final = 'echo "$1 $$" >&2; shift; exec "$@"'
 
-# Sets $1 to the number of processes that can write to this shell's outputs; the shell itself is one of them.
+# How many processes write into this shell's outputs, one line each; the shell itself is one of them.
 HOLDERS: Final = (
     "set -- $(for p in /proc/[0-9]*; do "
     "[ $p/fd/1 -ef /proc/$$/fd/1 ] || [ $p/fd/2 -ef /proc/$$/fd/4 ] && echo x; done); set -- $#"
 )
 
-# Kills everything that the process $1 started, and everything in its session. With $2 it also kills $1, but last: a
-# process in a session of its own is found by its parent alone. It repeats until no more processes turn up. See
-# proc_pid_stat(5): the 4th field is the parent, the 6th the session, which outlives the parent.
+# Kills all that the process $1 started, and what its session holds; $1 itself only if there is a $2, and last: what
+# begins a session of its own is known by its parent alone. Numbers are collected until no more turn up:
+# proc_pid_stat(5) tells parents (4th field), and sessions (6th), which outlive them.
 KILL: Final = """
 itself=$2 round=0
 [ "$itself" ] && kill -STOP "$1"
@@ -85,10 +85,10 @@ def lines_before(script: bytes, command: Command) -> int:
 
 
 def check_command(command: Command) -> None:
-    """Check that *command* can be passed to a program, and to a shell.
+    """Look for what no program can be given, and no shell be told.
 
     Raises:
-        EngineError: an argument or value holds a NUL, there is no program, or a variable's name is invalid.
+        EngineError: a NUL in an argument or value, no program at all, or a name that is no variable's.
     """
     for name in command.env:
         if not _NAME.fullmatch(name):

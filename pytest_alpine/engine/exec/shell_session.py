@@ -1,8 +1,8 @@
-"""A shell in a container that stays and runs one command after the other.
+"""A shell in a container that stays, and is told one command after the other.
 
-An engine needs some 50 ms to start a process in a container; a shell that already runs needs less than 1 ms for a
-command. Each command runs in a subshell, so that it cannot change anything for the next one. After each command the
-shell prints a random mark on both outputs, and the exit code.
+Starting a process in a container costs an engine some 50 ms, and telling a shell that runs already less than one. Each
+command has a subshell of its own, so that nothing it changes reaches the next one. Behind each command the shell
+prints a mark that nobody can guess on both outputs, with the exit code.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.exec.process import ProcessStream
 
-# Killed processes end at once, but an engine under load needs a moment to report it.
+# What is killed is gone at once; an engine under load needs a moment to say so.
 _GRACE: Final = 10.0
 
-# A year in seconds: longer than any container lives, and not too long for a socket.
+# Seconds of a year: longer than any container lives, and not too long for a socket.
 _FOR_EVER: Final = 31_536_000.0
 
 # Seconds by which the kernel may wake a waiting thread early.
 _INEXACT: Final = 0.1
 
 OUTPUT_LIMIT: Final = 256 << 20
-"""Bytes that a command may write. More would fill the memory of the machine."""
+"""Bytes that a command may write, and a test can want to see. More would fill the memory of the machine."""
 
 
 class SessionEndedError(EngineError):
-    """The shell has ended."""
+    """The shell is gone."""
 
     def __init__(self, stdout: bytes, stderr: bytes) -> None:
         super().__init__("the shell in the container ended")
@@ -93,15 +93,15 @@ class ShellSession:
             timeout: seconds.
 
         Raises:
-            SessionEndedError: no shell runs; its outputs tell why.
-            TooLongError: it does not answer.
+            SessionEndedError: there is none; its outputs tell why.
+            TooLongError: it says nothing.
         """
         marks = _Marks()
         self._exchange(f"{START}; set -- $$ /proc/[0-9]*; {marks.script}".encode(), marks, timeout)
         self.pid, self._processes = marks.numbers()
 
     def run(self, script: bytes, timeout: float) -> Finished:
-        """Run *script*, which leaves an exit code in ``$?`` and does not change the shell itself.
+        """Run *script*, which leaves an exit code in ``$?`` and changes nothing of the shell itself.
 
         Args:
             script: complete lines of shell.
@@ -115,15 +115,15 @@ class ShellSession:
         self._exchange(script + f"\nset -- $? /proc/[0-9]*; {marks.script}".encode(), marks, timeout)
         exit_code, processes = marks.numbers()
         if processes > self._processes and self._is_shared():
-            # The command left processes behind. They may go on, as after any shell, but they can write to this shell's
-            # outputs, which must not mix with those of the next command.
+            # The command left processes behind. They may live, as behind any shell; but they hold this shell's
+            # outputs, and must not write into those of the next command.
             self.retire()
         self._processes = processes
         stdout, stderr = marks.outputs()
         return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
     def retire(self) -> None:
-        """Take no more commands, but keep reading: processes that were left behind must not block when they write."""
+        """Take no more commands, but stay: what processes write that were left behind is read, so that none blocks."""
         if self.usable:
             self.usable = False
             threading.Thread(target=self._drain, name="pytest-alpine-drain", daemon=True).start()
@@ -166,7 +166,7 @@ class ShellSession:
         raise ConnectionResetError
 
     def _end_command(self, marks: _Marks) -> None:
-        """Kill what the current command started, and read until it has ended; if that fails, close the shell."""
+        """Kill what the current command started, and read up to its end; where that fails, the shell is given up."""
         try:
             if self.pid:
                 self._kill(self.pid)
@@ -201,7 +201,7 @@ def is_own_timeout(error: BaseException, deadline: float) -> bool:
 
 
 class _TooMuchError(Exception):
-    """A command wrote more than ``OUTPUT_LIMIT``."""
+    """A command writes more than anybody wants to see."""
 
 
 class _Output:
@@ -254,7 +254,7 @@ class _Marks:
         return self._stdout.before(), self._stderr.before()
 
     def forget(self) -> None:
-        """Drop what was written so far; only the marks matter now."""
+        """Let go of what was written; only the marks matter now."""
         self._stdout.forget()
         self._stderr.forget()
 

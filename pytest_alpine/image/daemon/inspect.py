@@ -12,13 +12,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.dockerapi.client import Connect, docker_errors
-from pytest_alpine.errors import EngineRefusedError, ImageNotFound, PlatformNotFound
+from pytest_alpine.errors import EngineRefusedError, ImageNotFound
 from pytest_alpine.image.daemon.load import LOADED
 from pytest_alpine.image.manifest_source import config_platform
 from pytest_alpine.image.spec.documents import checked_digest, field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Sequence
 
     from docker import DockerClient
 
@@ -33,7 +33,6 @@ _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 _PIECE: Final = 1 << 20
 _TAIL: Final = 4096
 _SHOWN: Final = 3
-_LOCAL: Final = "localhost/"  # podman puts it before names that have no registry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,19 +151,15 @@ def _not_held(client: DockerClient, reference: Reference) -> str:
     with docker_errors("cannot list the engine's images"):
         tags = [tag for image in client.api.images() for tag in image.get("RepoTags") or ()]
     # Images that a run loaded have names that help nobody.
-    there = sorted(tag for tag in tags if not tag.removeprefix(_LOCAL).startswith(("<none>", f"{LOADED}:")))
+    there = sorted(tag for tag in tags if not tag.startswith(("<none>", f"{LOADED}:")))
     near = get_close_matches(name, there, n=_SHOWN, cutoff=0.5) or there[:_SHOWN]
     shown = f"it holds {', '.join(near)}" if near else "it holds no image with a name"
     return f"{reference}: no such image in the Docker engine ({shown}); pull it first: docker pull {name}"
 
 
-class HeldForOthers(PlatformNotFound):
-    """The engine holds an image, but for other platforms."""
-
-    def __init__(self, held: EngineImage, platform: Platform, there: Iterable[Platform]) -> None:
-        """The engine holds *held* for the platforms *there*, but not for *platform*."""
-        platforms = ", ".join(map(str, there)) or "no platform"
-        self.fact = f"{held.reference}: the Docker engine holds it for {platforms}, not for {platform}"
-        """The message without the way out."""
-        way_out = f"pull it first: docker pull --platform {platform} {_engine_name(held.reference)}"
-        super().__init__(f"{self.fact}; {way_out}")
+def other_platform(held: EngineImage, platform: Platform, there: Sequence[Platform]) -> str:
+    """Return the message that the engine holds *held* for the platforms *there*, but not for *platform*."""
+    return (
+        f"{held.reference}: the Docker engine holds it for {', '.join(map(str, there)) or 'no platform'}, "
+        f"not for {platform}; pull it first: docker pull --platform {platform} {_engine_name(held.reference)}"
+    )

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_alpine.dockerapi.client import STILL_UP, Connect, connect
-from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage
+from pytest_alpine.errors import EngineError, EngineUnavailable, MalformedImage, PlatformNotFound
 from pytest_alpine.image.blobs.layer import Layer
-from pytest_alpine.image.daemon.inspect import EngineImage, HeldForOthers, SaveStream, inspect
+from pytest_alpine.image.daemon.inspect import EngineImage, SaveStream, inspect, other_platform
 from pytest_alpine.image.daemon.save import keep_saved, saved_layer
 from pytest_alpine.image.manifest_source import Published, config_platform, manifest_source, published_manifests
 from pytest_alpine.image.spec.documents import parse_json
@@ -98,7 +98,7 @@ def open_source(reference: Reference, platform: Platform, access: Access, connec
 
 def _check_classic(held: EngineImage, platform: Platform) -> None:
     if held.platform is not None and held.platform != platform:
-        raise HeldForOthers(held, platform, (held.platform,))
+        raise PlatformNotFound(other_platform(held, platform, (held.platform,)))
     if not held.diff_ids:  # engines refuse to save such an image
         raise MalformedImage(f"{held.reference} ({platform}) has no layers (expected at least one)")
 
@@ -109,7 +109,7 @@ def _from_engine(client: DockerClient, held: EngineImage, platform: Platform, ac
     except _NotSavedError:
         _save(client, held, access)
     if not held.classic and platform not in (there := _manifests(held, access.store).manifests):
-        raise HeldForOthers(held, platform, there)
+        raise PlatformNotFound(other_platform(held, platform, tuple(there)))
     return _from_store(held, platform, access.store)
 
 
@@ -129,7 +129,7 @@ def _from_store(held: EngineImage, platform: Platform, store: Store) -> ImageSou
 def _classic_image(held: EngineImage, platform: Platform, store: Store) -> ClassicImage:
     actual = _config_platform(held, store)
     if actual != platform:
-        raise HeldForOthers(held, platform, (actual,))
+        raise PlatformNotFound(other_platform(held, platform, (actual,)))
     scratch = store.root / "incoming"
     layers = (
         Layer(
@@ -155,7 +155,7 @@ def _config_platform(held: EngineImage, store: Store) -> Platform:
 def _containerd_image(held: EngineImage, platform: Platform, store: Store) -> ImageSource:
     published = _manifests(held, store)
     if platform not in published.manifests:
-        raise _NotSavedError(str(HeldForOthers(held, platform, published.manifests)))
+        raise _NotSavedError(other_platform(held, platform, tuple(published.manifests)))
     scratch = store.root / "incoming"
     return manifest_source(
         held.reference,

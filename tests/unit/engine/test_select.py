@@ -5,37 +5,37 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import pytest
 
 from pytest_alpine.engine import select
-from pytest_alpine.engine.select import EngineType, describe_choice, select_engine
+from pytest_alpine.engine.select import Kind, describe_choice, select_engine
 from pytest_alpine.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from pytest_alpine import Engine
 
 
-def refusing(why: str) -> EngineType:
+def refusing(why: str) -> Kind:
     def refused(*_: object) -> NoReturn:
         raise EngineUnavailable(why)
 
-    return EngineType(refused, refused)
+    return Kind(refused, refused)
 
 
-def answering(engine: object, version: str) -> EngineType:
-    return EngineType(lambda _: cast("Engine", engine), lambda: version)
+def answering(engine: object, version: str) -> Kind:
+    return Kind(lambda _: cast("Engine", engine), lambda: version)
 
 
 ENGINE: Any = object()  # nothing is asked of it
 
 
 @pytest.fixture(autouse=True)
-def types(monkeypatch: pytest.MonkeyPatch) -> dict[str, EngineType]:
+def kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, Kind]:
     """Engines of which the second answers."""
-    types = {
+    kinds = {
         "first": refusing("no first answers at X: no such file; start it"),
         "second": answering(ENGINE, "second 4.3.1"),
         "third": answering(object(), "third 1.0"),
     }
-    monkeypatch.setattr(select, "ENGINE_TYPES", types)
-    return types
+    monkeypatch.setattr(select, "KINDS", kinds)
+    return kinds
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_the_choice_is_described(name: str, described: str) -> None:
     assert describe_choice(name) == described
 
 
-def test_the_first_that_answers_is_taken(types: dict[str, EngineType]) -> None:
+def test_the_first_that_answers_is_taken(kinds: dict[str, Kind]) -> None:
     assert select_engine("auto") is ENGINE
-    del types["first"]
+    del kinds["first"]
     assert describe_choice("auto") == "second 4.3.1 (auto)"
 
 
 @pytest.mark.parametrize("network", [None, "backend"])
-def test_it_is_told_the_network(types: dict[str, EngineType], network: str | None) -> None:
+def test_it_is_told_the_network(kinds: dict[str, Kind], network: str | None) -> None:
     told = []
-    types["first"] = EngineType(lambda given: cast("Engine", told.append(given)), str)
+    kinds["first"] = Kind(lambda given: cast("Engine", told.append(given)), str)
     select_engine("auto", network)
     assert told == [network]
 
@@ -73,9 +73,9 @@ def test_one_that_does_not_answer() -> None:
     )
 
 
-def test_nobody_answers(types: dict[str, EngineType]) -> None:
-    types |= {"second": refusing("no second answers; install it")}
-    del types["third"]
+def test_nobody_answers(kinds: dict[str, Kind]) -> None:
+    kinds |= {"second": refusing("no second answers; install it")}
+    del kinds["third"]
     assert describe_choice("auto") == "none (auto: first does not answer, second does not answer)"
     with pytest.raises(EngineUnavailable) as caught:
         select_engine("auto")

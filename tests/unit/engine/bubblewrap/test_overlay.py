@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import EngineError
-from pytest_alpine.engine.bubblewrap.overlay import ContainerFolder, remove_orphans
+from pytest_alpine.engine.bubblewrap.overlay import ContainerFolder, remove_left
 from pytest_alpine.engine.labels import PID, STARTED, process_labels, run_labels
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_a_folder(tmp_path: Path, lower: Path) -> None:
     assert (folder.path / "lower").readlink() == lower
     assert (folder.path / "upper").stat().st_mode & 0o777 == 0o751, "what the root directory of the overlay has"
     assert json.loads((parent / "one.json").read_text()) == run_labels()
-    assert remove_orphans(parent) == []
+    assert remove_left(parent) == []
     folder.remove()
     assert list(parent.iterdir()) == []
 
@@ -62,7 +62,7 @@ def test_those_of_the_dead_go(tmp_path: Path, lower: Path) -> None:
     garbage = tmp_path / "garbage.json"
     garbage.write_text("{")
     living = ContainerFolder.create(tmp_path / "living", lower)
-    assert remove_orphans(tmp_path) == ["dead", "killed-before-it-was-made"]
+    assert remove_left(tmp_path) == ["dead", "killed-before-it-was-made"]
     assert not dead.path.exists()
     assert not never_made.exists()
     assert living.path.exists()
@@ -74,6 +74,6 @@ def test_one_that_is_kept_goes_with_its_process(tmp_path: Path, lower: Path) -> 
         folder.keep(process.pid)
         assert json.loads((tmp_path / "kept.json").read_text())[PID] == str(process.pid)
         assert process_labels(process.pid)[STARTED]
-        assert remove_orphans(tmp_path) == []
+        assert remove_left(tmp_path) == []
         process.kill()
-    assert remove_orphans(tmp_path) == ["kept"]
+    assert remove_left(tmp_path) == ["kept"]

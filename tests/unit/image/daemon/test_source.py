@@ -293,9 +293,8 @@ def test_the_engine_fails(engine: EngineServer, access: Access, doing: str, path
     )
 
 
-@pytest.mark.parametrize("registry", ["", "localhost/"], ids=["docker", "podman"])
-def test_nothing_to_name_but_what_was_loaded_for_a_run(engine: EngineServer, access: Access, registry: str) -> None:
-    engine.hold(f"{registry}pytest-alpine:{PLAIN.config.digest[7:]}", PLAIN.config.digest, PLAIN, b"")
+def test_nothing_to_name_but_what_was_loaded_for_a_run(engine: EngineServer, access: Access) -> None:
+    engine.hold(f"pytest-alpine:{PLAIN.config.digest[7:]}", PLAIN.config.digest, PLAIN, b"")
     assert refused(access) == (
         "docker-daemon:acme/app:1: no such image in the Docker engine (it holds no image with a name); "
         "pull it first: docker pull acme/app:1"
