@@ -243,7 +243,7 @@ def test_an_engine_without_an_init_process_on_an_unknown_machine(alpine: Image) 
 def test_an_engine_far_away_is_described() -> None:
     with closing(DockerEngine()) as engine:
         engine.machines = Machines(native=NATIVE, handlers=None)
-        assert engine.describe().endswith("; the platforms that it emulates are unknown")
+        assert engine.describe().endswith("; which platforms it emulates, trying tells")
         engine.machines = Machines(native=NATIVE, handlers=())
         assert engine.describe().endswith("; emulated: none")
 
