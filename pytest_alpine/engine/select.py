@@ -27,7 +27,7 @@ NONE: Final = "none"
 _WITHOUT: Final = "or do without containers: --alpine-engine none"
 
 
-class Kind(NamedTuple):
+class EngineKind(NamedTuple):
     """One engine. Both functions raise EngineUnavailable: why it is not to be had, and the command that mends it."""
 
     open: Callable[[str | None], Engine]
@@ -73,10 +73,10 @@ def _look_bubblewrap() -> str:
     return look_bubblewrap()
 
 
-KINDS: Final[dict[str, Kind]] = {
-    "docker": Kind(_open_docker, _look_docker),
-    "podman": Kind(_open_podman, _look_podman),
-    "bubblewrap": Kind(_open_bubblewrap, _look_bubblewrap),
+KINDS: Final[dict[str, EngineKind]] = {
+    "docker": EngineKind(_open_docker, _look_docker),
+    "podman": EngineKind(_open_podman, _look_podman),
+    "bubblewrap": EngineKind(_open_bubblewrap, _look_bubblewrap),
 }
 
 ENGINES: Final = (AUTO, *KINDS, NONE)
@@ -125,7 +125,7 @@ def connect_to_store(name: str) -> DockerClient:
     return connect()
 
 
-def _first(name: str, ask: Callable[[Kind], Answer]) -> tuple[Answer, tuple[str, ...]]:
+def _first(name: str, ask: Callable[[EngineKind], Answer]) -> tuple[Answer, tuple[str, ...]]:
     """Return what the first kind says that *name* stands for and that answers, and those that were asked in vain."""
     if name == NONE:
         raise EngineUnavailable(

@@ -142,13 +142,16 @@ ROOTS: Final = [
     ),
     *(
         read(f"root-{name}-{kind}", {"k": "0"}, {name: node, "a": "1"}, tree=ONE)
-        for name in (".", "./", "a/..", "./.")
+        for name in (".", "./", "a/..")
         for kind, node in ODD_NODES.items()
     ),
     *(
         spared(f"root-{name}-{kind}", {"k": "0"}, {name: node, "a": "1"}, tree=ONE)
-        for name in ("/", "//", "..")
-        for kind, node in ODD_NODES.items()
+        for name, kind, node in (
+            *(("/", kind, node) for kind, node in ODD_NODES.items()),
+            ("//", "hard-link", HardLink("k")),
+            ("..", "hard-link", HardLink("k")),
+        )
     ),
 ]
 
