@@ -128,7 +128,8 @@ def test_processes_on_one_cold_store_agree(host: str, access: Access) -> None:
     readers = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
     outputs = [process.communicate(timeout=120) for process in readers]
     assert len({found for found, _ in outputs}) == 1
-    ends = [line for _, told in outputs for line in told.splitlines() if is_end(line)]
+    # The last reports of one download may look alike.
+    ends = [line for _, told in outputs for line in set(told.splitlines()) if is_end(line)]
     assert len(ends) == len(set(ends)) == len(outputs[0][0].splitlines())
 
 
