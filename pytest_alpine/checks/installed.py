@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_alpine.apk.constraint import Constraint
+from pytest_alpine.apk.needed import needed_packages
 from pytest_alpine.checks.findings import Finding, Target, require_none
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from pytest_alpine.apk.package import Provider
 
 
-def assert_installed(target: Target, *constraints: str) -> None:
+def assert_installed(target: Target, *constraints: str, exactly: bool = False) -> None:
     """Fail unless *target* meets every one of *constraints*, written as in apk's world file.
 
     Examples: ``musl``, ``curl>=8.5``, ``openssl~3.3``, ``so:libz.so.1``; ``!bash`` means that it must be absent.
@@ -23,22 +26,38 @@ def assert_installed(target: Target, *constraints: str) -> None:
     Args:
         target: an image or a running container.
         constraints: at least one.
+        exactly: whether nothing else may be installed: only what *constraints* name, what those packages depend on,
+            and what apk adds to them by itself (``install_if``).
 
     Raises:
-        AssertionError: a constraint is not met; the message tells each, and which names are similar.
+        AssertionError: a constraint is not met, or with *exactly* there are more packages; the message tells each, and
+            which names are similar.
         InvalidConstraint: a constraint cannot be read.
         DatabaseError: there is no package database, or a broken one.
     """
     __tracebackhide__ = True
-    require_none(find_installed(target, *constraints), target)
+    require_none(find_installed(target, *constraints, exactly=exactly), target)
 
 
-def find_installed(target: Target, *constraints: str) -> tuple[Finding, ...]:
+def find_installed(target: Target, *constraints: str, exactly: bool = False) -> tuple[Finding, ...]:
     """Return a finding for each of *constraints* that *target* does not meet; see ``assert_installed``."""
     if not constraints:
         raise TypeError("no constraint is given (expected at least one, such as 'musl')")
-    found = [_unmet(target, Constraint.parse(text)) for text in constraints]
-    return tuple(finding for finding in found if finding is not None)
+    wanted = [Constraint.parse(text) for text in constraints]
+    found = [_unmet(target, constraint) for constraint in wanted]
+    more = _others(target, wanted) if exactly else ()
+    return (*(finding for finding in found if finding is not None), *more)
+
+
+def _others(target: Target, wanted: Sequence[Constraint]) -> Iterator[Finding]:
+    """Yield a finding for each package that *wanted* and its dependencies do not account for."""
+    needed = needed_packages(target.packages, wanted)
+    for package in target.packages.values():
+        if package.name not in needed:
+            actual = f"version {package.version}"
+            hint = "none of the named packages needs it"
+            expected = "not installed"
+            yield Finding(check="installed", subject=package.name, expected=expected, actual=actual, hint=hint)
 
 
 def _unmet(target: Target, constraint: Constraint) -> Finding | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.checks.findings import Finding, require_none
+from pytest_alpine.checks.findings import Finding, listed, require_none
+from pytest_alpine.checks.hidden import hidden_files
 from pytest_alpine.checks.snapshot import image_of
 from pytest_alpine.sizes import format_size, parse_size
 
@@ -58,6 +59,7 @@ def assert_size(
     compressed: str | int | None = None,
     unpacked: str | int | None = None,
     rootfs: str | int | None = None,
+    wasted: str | int | None = None,
 ) -> None:
     """Fail unless each given measure of the image is within its budget.
 
@@ -66,14 +68,17 @@ def assert_size(
         compressed: the layer blobs as stored by the registry or archive; bytes, or a text such as ``"4.2 MB"``.
         unpacked: the regular files of every layer, summed.
         rootfs: the regular files of the flattened tree.
+        wasted: the regular files of lower layers that upper layers replace or delete: every pull brings them, and no
+            container shows them.
 
     Raises:
         AssertionError: a measure is over its budget, or the source does not have that measure; the message tells by how
-            much, and which packages are the largest.
+            much, and which packages are the largest, or which files are wasted.
         InvalidSize: a budget cannot be read.
     """
     __tracebackhide__ = True
-    require_none(find_size(target, compressed=compressed, unpacked=unpacked, rootfs=rootfs), image_of(target))
+    found = find_size(target, compressed=compressed, unpacked=unpacked, rootfs=rootfs, wasted=wasted)
+    require_none(found, image_of(target))
 
 
 def find_size(
@@ -82,19 +87,25 @@ def find_size(
     compressed: str | int | None = None,
     unpacked: str | int | None = None,
     rootfs: str | int | None = None,
+    wasted: str | int | None = None,
 ) -> tuple[Finding, ...]:
     """Return a finding for each measure of *target*'s image that is over its budget; see ``assert_size``."""
-    budgets: Mapping[str, str | int | None] = {"compressed": compressed, "unpacked": unpacked, "rootfs": rootfs}
+    budgets: Mapping[str, str | int | None] = {
+        "compressed": compressed,
+        "unpacked": unpacked,
+        "rootfs": rootfs,
+        "wasted": wasted,
+    }
     limits = {measure: parse_size(budget) for measure, budget in budgets.items() if budget is not None}
     if not limits:
-        raise TypeError("no budget is given (expected compressed=, unpacked= or rootfs=)")
+        raise TypeError("no budget is given (expected compressed=, unpacked=, rootfs= or wasted=)")
     image = image_of(target)
     found = [_over(image, measure, limit) for measure, limit in limits.items()]
     return tuple(finding for finding in found if finding is not None)
 
 
 def _over(image: Image, measure: str, limit: int) -> Finding | None:
-    size: int | None = getattr(image.size, measure)
+    size = _wasted(image) if measure == "wasted" else getattr(image.size, measure)
     expected = f"at most {format_size(limit)} ({limit} bytes)"
     if size is None:
         way_out = "measure unpacked or rootfs, or read the image from its registry, as registry:NAME"
@@ -105,7 +116,18 @@ def _over(image: Image, measure: str, limit: int) -> Finding | None:
     over = (
         f"{format_size(size)} ({size} bytes), {format_size(size - limit)} or {(size - limit) / max(limit, 1):.1%} over"
     )
-    return Finding(check="size", subject=measure, expected=expected, actual=over, hint=_largest(image))
+    hint = _largest_wasted(image) if measure == "wasted" else _largest(image)
+    return Finding(check="size", subject=measure, expected=expected, actual=over, hint=hint)
+
+
+def _wasted(image: Image) -> int:
+    return sum(file.entry.size for file in hidden_files(image))
+
+
+def _largest_wasted(image: Image) -> str:
+    files = sorted(hidden_files(image), key=lambda file: (-file.entry.size, file.entry.path))
+    shown = [f"{file.entry.path} {format_size(file.entry.size)} in layer {file.layer}" for file in files]
+    return f"largest: {listed(shown, _SHOWN)}"
 
 
 def _largest(image: Image) -> str:

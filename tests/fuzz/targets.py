@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.database import parse_world
 from pytest_alpine.apk.installed import parse_installed
+from pytest_alpine.apk.needed import needed_packages
 from pytest_alpine.apk.repositories import RepositoryParser
 from pytest_alpine.apk.version import Version
-from pytest_alpine.checks.clean.rules.unneeded_packages import needed_packages
 from pytest_alpine.checks.patched.secdb import parse_security_data, read_ids
 from pytest_alpine.elf.arm_attributes import read_arm_attributes
 from pytest_alpine.elf.musl_loader import MuslLoader

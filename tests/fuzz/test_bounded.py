@@ -11,9 +11,9 @@ import pytest
 
 from pytest_alpine.apk.constraint import Constraint
 from pytest_alpine.apk.installed import parse_installed
+from pytest_alpine.apk.needed import needed_packages
 from pytest_alpine.apk.repositories import RepositoryParser
 from pytest_alpine.checks.clean.assertion import find_clean
-from pytest_alpine.checks.clean.rules.unneeded_packages import needed_packages
 from pytest_alpine.checks.runnable.assertion import find_runnable
 from pytest_alpine.elf import musl_loader as ldso
 from pytest_alpine.errors import DatabaseError, MalformedImage

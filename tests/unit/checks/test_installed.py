@@ -6,7 +6,7 @@ import pytest
 
 from pytest_alpine import assert_installed, find_installed
 from pytest_alpine.errors import DatabaseError, InvalidConstraint
-from tests.support.alpine import built
+from tests.support.alpine import GOOD, built, package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +66,24 @@ def test_installed_wants_a_constraint(tmp_path: Path) -> None:
 def test_installed_without_a_database(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="lib/apk/db/installed"):
         assert_installed(built(tmp_path, {"etc/passwd": ""}), "musl")
+
+
+def test_exactly_these_and_what_they_need(tmp_path: Path) -> None:
+    database = (
+        package("app", "D:so:libz.so.1 musl>=1.0")
+        + package("zlib", "p:so:libz.so.1=1.3.1")
+        + package("musl")
+        + package("app-doc", "i:app docs")
+        + package("docs")
+        + package("app-openrc", "i:app")
+        + package("curl")
+    )
+    image = built(tmp_path, GOOD | {"lib/apk/db/installed": database})
+    assert_installed(image, "app", "docs", "curl", exactly=True)
+    found = find_installed(image, "app", "nothing", exactly=True)
+    assert [str(finding) for finding in found] == [
+        "nothing: expected installed, found nothing",
+        "app-doc: expected not installed, found version 1.0-r0 (none of the named packages needs it)",
+        "docs: expected not installed, found version 1.0-r0 (none of the named packages needs it)",
+        "curl: expected not installed, found version 1.0-r0 (none of the named packages needs it)",
+    ]

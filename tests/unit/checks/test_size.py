@@ -7,7 +7,7 @@ import pytest
 from pytest_alpine import assert_size, find_size, sizes_by_package
 from pytest_alpine.errors import InvalidSize
 from tests.support.alpine import built, package
-from tests.support.images import HardLink, Node
+from tests.support.images import HardLink, Node, whiteout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +43,19 @@ def test_budgets_are_read(tmp_path: Path) -> None:
         find_size(built(tmp_path, BASE), rootfs="4 pounds")
     with pytest.raises(TypeError, match="no budget is given"):
         find_size(built(tmp_path, BASE))
+
+
+def test_wasted_bytes(tmp_path: Path) -> None:
+    layers: list[dict[str, Node]] = [
+        {"srv/gone": b"1" * 3000, "srv/replaced": b"2" * 2000, "srv/a": b"3" * 500, "srv/linked": b"4" * 700},
+        {whiteout("srv/gone"): b"", "srv/replaced": b"5", whiteout("srv/a"): b"", "srv/name": HardLink("srv/linked")},
+        {whiteout("srv/linked"): b""},
+    ]
+    image = built(tmp_path, *layers)
+    assert_size(image, wasted=5500)
+    (finding,) = find_size(image, wasted="5 kB")
+    assert str(finding) == (
+        "wasted: expected at most 5.00 kB (5000 bytes), found 5.50 kB (5500 bytes), 500 B or 10.0% over "
+        "(largest: /srv/gone 3.00 kB in layer 0, /srv/replaced 2.00 kB in layer 0, /srv/a 500 B in layer 0)"
+    )
+    assert_size(built(tmp_path, BASE, name="one-layer"), wasted=0)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import BASE, Rule
-from pytest_alpine.checks.clean.rules.hidden import hidden_files
+from pytest_alpine.checks.hidden import hidden_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def _find(snapshot: Snapshot) -> Iterator[Finding]:
         if kind:
             actual, hint = f"{kind}, {snapshot.owner_text(path)}", "make it when a container starts, or mount it"
             yield RULE.finding(path, expected="no private key", actual=actual, hint=hint)
-    for file in sorted(hidden_files(snapshot), key=attrgetter("entry.path")):
+    for file in sorted(hidden_files(snapshot.image), key=attrgetter("entry.path")):
         kind = _key(file.entry, file.read)
         if kind:
             how = "replaced" if file.replaced else "deleted"

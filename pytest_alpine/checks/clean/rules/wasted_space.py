@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.clean.rule import APPLICATION, Rule
-from pytest_alpine.checks.clean.rules.hidden import hidden_files
+from pytest_alpine.checks.hidden import hidden_files
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_alpine.checks.clean.rules.hidden import HiddenFile
     from pytest_alpine.checks.findings import Finding
+    from pytest_alpine.checks.hidden import HiddenFile
     from pytest_alpine.checks.snapshot import Snapshot
 
 # Every apk command writes these anew, so every image that installs something replaces the base image's.
@@ -22,7 +22,7 @@ _SMALL: Final = 4096
 
 
 def _find(snapshot: Snapshot) -> Iterator[Finding]:
-    wasted = filter(_is_waste, hidden_files(snapshot))
+    wasted = filter(_is_waste, hidden_files(snapshot.image))
     for file in sorted(wasted, key=lambda file: (-file.entry.size, file.entry.path)):
         what = "replaced" if file.replaced else "deleted"
         actual = f"{format_size(file.entry.size)} in layer {file.layer}, {what} above"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pytest_alpine.checks.snapshot import Snapshot
+    from pytest_alpine.image.image import Image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,11 +36,11 @@ class HiddenFile:
         return read_part(self.tar, self.entry.offset, self.entry.size)
 
 
-def hidden_files(snapshot: Snapshot) -> Iterator[HiddenFile]:
-    """Yield the files with content that layers of the image have, and its root filesystem has not."""
-    tree = snapshot.image.entries
+def hidden_files(image: Image) -> Iterator[HiddenFile]:
+    """Yield the files with content that layers of *image* have, and its root filesystem has not."""
+    tree = image.entries
     seen = {(entry.layer, entry.offset) for entry in tree.values() if entry.is_file}
-    for number, layer in enumerate(snapshot.image.stored_layers):
+    for number, layer in enumerate(image.stored_layers):
         for item in layer.changeset.added:
             if isinstance(item, Entry) and item.size and (number, item.offset) not in seen:
                 yield HiddenFile(entry=item, layer=number, replaced=item.path in tree, tar=layer.tar)
