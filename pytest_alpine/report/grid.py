@@ -17,7 +17,7 @@ _NOT_PUBLISHED: Final = "-"
 
 
 def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
-    """Yield the lines of the grid; nothing where there are no cells."""
+    """Yield the lines of the grid; none if there are no cells."""
     cells = list(results)
     if not cells:
         return
@@ -38,7 +38,7 @@ def grid_lines(results: Iterable[CellResult]) -> Iterator[str]:
 
 
 def _legend(cells: Sequence[CellResult]) -> str:
-    """Return what the marks mean that the grid of *cells* has."""
+    """Return the meaning of each mark that the grid of *cells* uses."""
     there = [cell for cell in cells if cell.published]
     sizes = {
         "compressed layers": any(cell.compressed is not None for cell in there),

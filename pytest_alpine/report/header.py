@@ -1,4 +1,4 @@
-"""The lines at the head of a run: what is under test, and what will run it. At most a ping of the engine is needed."""
+"""The lines at the head of a run: what is under test, and which engine runs it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class HeaderSettings(Protocol):
 
     @property
     def chosen(self) -> Declaration:
-        """The command line's word."""
+        """What the command line declares."""
         ...
 
     @property
     def ini(self) -> Declaration:
-        """The ini file's word."""
+        """What the ini file declares."""
         ...
 
     @property
     def hosts(self) -> Mapping[Platform, str]:
-        """Where the containers of some platforms run."""
+        """Engines on other machines, by the platform that each runs."""
         ...
 
     @property
     def network(self) -> str | None:
-        """What containers are connected to, where that is said."""
+        """The network that containers join; None if no option names one."""
         ...
 
 
@@ -52,7 +52,7 @@ def header_lines(settings: HeaderSettings, engine: str) -> list[str]:
 
 
 def _tags(declared: Declaration) -> str:
-    """Return the tags that the image is read at; nothing for one that says itself which it is."""
+    """Return the tags that are tested; nothing if the image has a tag or a digest of its own."""
     image = declared.image or ""
     if all(str(reference) == image for reference in references(image, declared.tags)):
         return ""

@@ -1,4 +1,4 @@
-"""The size ledger: a file that keeps how large each image was on each platform, so that growth is seen and explained.
+"""The size ledger: a file that keeps the sizes of each image on each platform, so that a run can show what has grown.
 
 A JSON document::
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_alpine.report.results import CellResult
 
 DEFAULT_TOLERANCE: Final = 0.01
-"""How much a measure may grow, as a part of what it was."""
+"""The part of its size by which a measure may grow if the ledger states no ``tolerance``: 0.01 is 1 %."""
 
 _MEASURES: Final = ("compressed", "unpacked", "rootfs")
 _SHOWN: Final = 3
@@ -59,7 +59,7 @@ class Ledger:
             raise AlpineError(f"{path} is no size ledger: {reason} (expected {expected})") from error
 
     def updated(self, cells: Iterable[CellResult]) -> Ledger:
-        """Return this ledger with the rows of *cells* in place of the old ones; what was not measured stays."""
+        """Return this ledger with the rows of *cells* in place of the old ones; rows of other cells stay."""
         images = {name: dict(rows) for name, rows in self.images.items()}
         for cell in cells:
             row = _row(cell)
@@ -68,7 +68,7 @@ class Ledger:
         return Ledger(images=images, tolerance=self.tolerance)
 
     def write(self, path: Path) -> None:
-        """Write the ledger to *path*, sorted, so that its changes read well.
+        """Write the ledger to *path*, sorted, so that a diff of two ledgers is easy to read.
 
         Raises:
             AlpineError: *path* cannot be written.
@@ -77,7 +77,7 @@ class Ledger:
         write_document(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
 
     def growth(self, cells: Iterable[CellResult]) -> Iterator[str]:
-        """Yield a line for each measure of *cells* that grew beyond the tolerance, and for each cell without a row."""
+        """Yield a line for each measure that grew by more than ``tolerance``, and for each of *cells* without a row."""
         for cell in cells:
             new = _row(cell)
             if not new:
@@ -94,7 +94,7 @@ class Ledger:
 
 
 def _row(cell: CellResult) -> dict[str, Any]:
-    # A measure that could not be taken is left out: a zero would poison every later comparison.
+    # Leave out a measure that could not be taken: every later comparison with a zero would be wrong.
     row: dict[str, Any] = {name: size for name in _MEASURES if (size := getattr(cell, name))}
     if row and cell.packages:
         row["packages"] = dict(cell.packages)

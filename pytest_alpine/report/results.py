@@ -1,8 +1,8 @@
-"""Results per cell, collected from the reports of tests, wherever they ran."""
+"""The results of each cell, collected from the reports of tests of all processes."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_alpine.platforms import PLATFORMS, Platform
@@ -15,26 +15,26 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellNote:
-    """What one test's report tells of its cell; travels between processes as a plain dictionary."""
+    """What one test's report tells about its cell. xdist sends it between processes as a plain dictionary."""
 
     tag: str
     platform: str
     reference: str
     row: int = 0
-    """Where the tag stands among those that were declared with it."""
+    """The place of the tag among the tags that were declared with it."""
     published: bool = True
     emulated: bool | None = None
-    """None where no container ran."""
+    """None if no container ran."""
     digest: str | None = None
     compressed: int | None = None
     unpacked: int | None = None
     rootfs: int | None = None
     packages: dict[str, int] | None = None
-    """Bytes by package, where a ledger wants them."""
+    """Bytes by package, if the run has a ledger."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the note as plain values."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,15 +57,15 @@ class CellResult:
     packages: dict[str, int] | None = None
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many tests ended so."""
+        """Return how many tests have this *outcome*."""
         return sum(value == outcome for value in self.outcomes.values())
 
 
 class Results:
-    """All cells of a run, row by row, in an order that does not depend on which worker was first."""
+    """All cells of a run, row by row. The order does not depend on which worker reported first."""
 
     def __init__(self, tags: Sequence[str] = ()) -> None:
-        """Collect cells; the rows of *tags* come first, in their order, then others in the order of their own."""
+        """Hold no cell yet; iteration starts with the rows of *tags*, in this order."""
         self._tags = {tag: number for number, tag in enumerate(tags)}
         self._rows: dict[tuple[str, str], int] = {}
         self._cells: dict[tuple[str, str, str], CellResult] = {}
@@ -77,7 +77,7 @@ class Results:
         return bool(self._cells)
 
     def add(self, note: dict[str, Any], test: str, phase: str, outcome: Outcome, duration: float) -> None:
-        """Count one report: the worst outcome of a test's phases is the test's."""
+        """Count one report. The outcome of a test is the worst of its phases."""
         key = (note["reference"], note["tag"], note["platform"])
         if key not in self._cells:
             self._cells[key] = CellResult(tag=note["tag"], platform=note["platform"], reference=note["reference"])
@@ -98,6 +98,6 @@ class Results:
 
 
 def platform_order(platform: str) -> int:
-    """Return where *platform* stands among the columns: as Alpine lists its platforms, unknown ones last."""
+    """Return the place of *platform* among the columns: the order is that of ``PLATFORMS``, unknown ones last."""
     parsed = Platform.parse(platform)
     return PLATFORMS.index(parsed) if parsed in PLATFORMS else len(PLATFORMS)

@@ -1,4 +1,4 @@
-"""What the report of a failed test tells of its container, beside the failure itself."""
+"""What the report of a failed test tells about its container."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def container_sections(container: Container) -> Iterator[tuple[str, str]]:
-    """Yield headings and texts: the last commands in *container*, and the end of its logs, as far as there are any."""
+    """Yield headings and texts: the last commands in *container*, and the end of its logs, if there are any."""
     commands = "\n".join(map(str, container.last_commands))
     if commands:
         yield f"alpine: last commands in {container}", commands
