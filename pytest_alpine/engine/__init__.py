@@ -1,1 +1,1 @@
-"""Containers, running: what an engine can do, and the engines that do it."""
+"""Running containers: the contract of an engine, and the engines that implement it."""

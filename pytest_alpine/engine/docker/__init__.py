@@ -1,1 +1,1 @@
-"""Docker, Podman, and others that speak Docker's API."""
+"""Engines with Docker's API: Docker, Podman and others."""

@@ -1,1 +1,1 @@
-"""Commands in a container: shells that stay, and processes started one by one."""
+"""Commands in a container: shells that stay, and single processes."""
