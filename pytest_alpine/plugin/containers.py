@@ -1,4 +1,4 @@
-"""The containers of one process: running when a test needs them, gone when none needs them any more."""
+"""The containers of one test process: started before a test needs them, stopped when no test needs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CellContainers:
-    """Counts what tests still need of each cell, so that its containers start ahead of them and stop after."""
+    """Counts the containers that tests still need of each cell, to start them ahead and to stop them in time."""
 
     def __init__(self, start: Callable[[Cell], Container], *, processes: int, whole_cells: bool) -> None:
         """Start nothing yet.
@@ -33,13 +33,13 @@ class CellContainers:
         self._kept: set[str] = set()
 
     def expect(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Say what the tests ahead need, in order: containers of which cell, and whether fresh ones."""
+        """Tell what the next tests need, in order: containers of which cell, and whether fresh ones."""
         self._left = Counter(needs)
         self._idle.difference_update(cell for cell, fresh in needs if not fresh)
         self._pool.expect(needs)
 
     def finished(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Say that a test is done that was expected to need these; what is of no use any more is stopped."""
+        """Tell that a test with these needs has ended; containers that no other test needs are stopped."""
         for cell, fresh in needs:
             self._left[cell, fresh] -= 1
             left = self._left[cell, fresh]
@@ -61,7 +61,7 @@ class CellContainers:
         return self._pool.get(cell)
 
     def fresh(self, cell: Cell) -> Container:
-        """Return a container of *cell* that no test had before; ``release`` it.
+        """Return a container of *cell* that no test has used; ``release`` it afterwards.
 
         Raises:
             AlpineError: it could not be started.
