@@ -374,7 +374,7 @@ def test_namespaces_that_the_kernel_refuses(monkeypatch: pytest.MonkeyPatch, tmp
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("pytest_alpine.engine.bubblewrap.link.SpawnerLink._answer", refuse)
+    monkeypatch.setattr("pytest_alpine.engine.bubblewrap.link.receive", refuse)
     expected = (
         r"bubblewrap cannot run: the kernel allows this user no namespaces of its own \(Operation not permitted\); "
         r"allow them: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000 "

@@ -161,14 +161,15 @@ def test_too_long_with_a_terminal(container: Container) -> None:
 @pytest.mark.parametrize("error", INTERRUPTS)
 def test_an_interrupted_command(container: Container, error: type[BaseException], tty: bool) -> None:
     container.run("true")
+    shells = len(container.commands._all)
     begun = time.monotonic()
-    with interrupted(error):
+    with interrupted(error, 2 if tty else 0.5):  # only what has started can be killed
         container.run("echo begun; trap '' TERM; sleep 302 & setsid sleep 302; echo end", tty=tty)
     assert str(list(container.last_commands)[-1]).endswith(f"s\n    interrupted by {error.__name__}")
     assert container.run("echo next").stdout == "next\n"
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 15
     assert "sleep 302" not in container.run("ps -o args").stdout
-    assert len(container.commands._all) == 1, "the shell that was interrupted is closed, and one took its place"
+    assert len(container.commands._all) <= shells, "one took the place of the shell that was interrupted"
 
 
 def test_what_is_left_behind_lives_and_is_not_heard(fresh: Container) -> None:

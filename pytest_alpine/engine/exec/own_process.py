@@ -26,6 +26,8 @@ _END_OF_FILE: Final = b"\x04"  # what a terminal takes for one
 _REFUSAL: Final = re.compile(rb"\AOCI runtime exec failed: .*\s*\Z", re.DOTALL)
 _NOT_FOUND: Final = re.compile(rb"no such file or directory|executable file not found")
 _REFUSED: Final = (126, 127)
+# Seconds in which a process prints its number, emulated and on a busy machine.
+_STARTING: Final = 10.0
 
 
 def run_in_own_process(command: Command, processes: Processes, *, has_shell: bool) -> Finished:
@@ -55,7 +57,8 @@ def run_in_own_process(command: Command, processes: Processes, *, has_shell: boo
         _talk(command, process, outputs, deadline)
         return _finished(command, process.exit_code(), *outputs.written())
     except BaseException as error:
-        outputs.kill(processes)
+        if has_shell:
+            _kill(process, outputs, processes)
         if isinstance(error, _TooMuchError) or is_own_timeout(error, deadline):
             raise TooLongError(*outputs.written(), wrote_too_much=isinstance(error, _TooMuchError)) from error
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
@@ -82,6 +85,19 @@ def _talk(command: Command, process: Process, outputs: _Outputs, deadline: float
     for stream, data in process.stream.receive(deadline):
         outputs.add(stream, data)
     feeding.check()
+
+
+def _kill(process: Process, outputs: _Outputs, processes: Processes) -> None:
+    """Kill the process and all that it started, as soon as its number is known: an emulated one takes its time."""
+    with suppress(OSError, EngineError, _TooMuchError):  # the container may have stopped
+        if outputs.pid() is None:
+            for stream, data in process.stream.receive(time.monotonic() + _STARTING):
+                outputs.add(stream, data)
+                if outputs.pid() is not None:
+                    break
+        pid = outputs.pid()
+        if pid is not None:
+            processes.kill(pid, itself=True)
 
 
 def _finished(command: Command, exit_code: int, stdout: bytes, stderr: bytes) -> Finished:
@@ -146,13 +162,6 @@ class _Outputs:
         """Return the number of the process in the container, where it was told."""
         found = self._first_line.match(self._stderr) or self._first_line.match(self._stdout)
         return int(found[1]) if found is not None else None
-
-    def kill(self, processes: Processes) -> None:
-        """Kill the process and all that it started, where its number is known."""
-        pid = self.pid()
-        if pid is not None:
-            with suppress(OSError, EngineError):  # the container may have stopped
-                processes.kill(pid, itself=True)
 
     def written(self) -> tuple[bytes, bytes]:
         """Return what the program itself wrote."""
