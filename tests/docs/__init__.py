@@ -1,0 +1,1 @@
+"""The documentation: every example runs, and every name and path in it exists."""
