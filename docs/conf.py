@@ -51,7 +51,10 @@ intersphinx_timeout = 5
 nitpicky = True
 # Types that users meet in a signature and never name.
 nitpick_ignore_regex = [
-    ("py:.*", r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|Fact|ImageSource|KeptFacts|Loader|Machine)"),
+    (
+        "py:.*",
+        r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|ConfigFields|Fact|ImageSource|KeptFacts|Loader|Machine)",
+    ),
     ("py:.*", r"(pytest_alpine\..*\.)?(Opener|Owners|Processes|Provider|Snapshot|Store|StoredLayer)"),
     ("py:.*", r"(pytest_alpine\..*\.)?([A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
 ]
