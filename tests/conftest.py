@@ -7,6 +7,7 @@ there: such a skip is a failure then.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +47,22 @@ WAYS_OUT = {
 }
 
 bed_key = pytest.StashKey[Testbed]()
+
+
+def pytest_configure() -> None:
+    """Let coverage measure the process that starts sandboxes, where it measures this one.
+
+    It starts without an environment and without site-packages, which coverage's own way relies on.
+    """
+    measured = os.environ.get("COVERAGE_PROCESS_CONFIG")
+    if measured:
+        import coverage
+
+        from pytest_alpine.engine.bubblewrap import link
+
+        folder = str(Path(coverage.__file__).parents[1])
+        measure = f"import os, sys; os.environ['COVERAGE_PROCESS_CONFIG'] = {measured!r}; sys.path.append({folder!r}); "
+        link._CODE = f"{measure}import coverage; coverage.process_startup(); {link._CODE}"  # type: ignore[misc]
 
 
 def bed_of(config: pytest.Config) -> Testbed:

@@ -29,7 +29,7 @@ MAX_LINES = 300
 MAX_MODULES_AT_THE_TOP = 10
 MAX_MODULES_IN_A_FOLDER = 20
 MAX_PAIRS = 80
-RULES = {"checks/clean", "checks/clean/rules"}  # one file a rule
+RULES = {"checks/clean/rules"}  # one file a rule
 
 
 @dataclass(frozen=True, slots=True)
