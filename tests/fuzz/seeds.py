@@ -18,6 +18,7 @@ from pytest_alpine.rootfs.layers import Changeset, HardLink as Linked
 from tests.fuzz.checked import CHECKS, HOSTILE, SECDB, content_of
 from tests.support.alpine import DATABASE
 from tests.support.elf import Arm, Elf, elf_for, glibc_loader, musl_loader
+from tests.support.elf_symbols import SymbolTables
 from tests.support.images import image, write_docker_archive, write_legacy_docker_archive, write_oci_archive
 from tests.support.tars import Device, Directory, Fifo, File, HardLink, Node, Symlink, layer_tar, whiteout
 
@@ -42,6 +43,9 @@ def targets() -> list[str]:
 def _elf() -> Iterator[bytes]:
     yield bytes(elf_for("linux/amd64", needed=("libz.so.1", "libc.so"), runpath="$ORIGIN/../lib", rpath="/opt"))
     yield bytes(elf_for("linux/s390x", soname="libx.so.1", interpreter=None))
+    tables = SymbolTables(needed=("printf",), weak=("maybe",), copied=("stdout",), defined=("main",), hidden=("old",))
+    yield bytes(elf_for("linux/amd64", symbols=tables))
+    yield bytes(elf_for("linux/arm/v7", symbols=SymbolTables(needed=("a",), thread_local=("b",), hash_style="sysv")))
     yield bytes(Elf(bits=32, machine=40, versions={"libc.so.6": ("GLIBC_2.34", "GLIBC_2.4"), "libm.so.6": ("x",)}))
     yield glibc_loader()
     yield musl_loader("linux/arm/v7")

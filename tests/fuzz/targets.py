@@ -26,6 +26,7 @@ from pytest_alpine.checks.patched.secdb import parse_security_data, read_ids
 from pytest_alpine.elf.arm_attributes import read_arm_attributes
 from pytest_alpine.elf.musl_loader import MuslLoader
 from pytest_alpine.elf.reader import ElfFile, read_elf, read_header
+from pytest_alpine.elf.symbols import read_symbols, unresolved
 from pytest_alpine.errors import AlpineError, FileNotInImage
 from pytest_alpine.facts.binaries import parse_shebang
 from pytest_alpine.facts.release import parse_os_release
@@ -67,6 +68,9 @@ def elf(data: bytes) -> None:
     with contextlib.suppress(AlpineError):
         found = read_elf(data, "elf")
         _ = (found.glibc_versions, found.is_pie, found.is_static)
+    with contextlib.suppress(AlpineError):
+        symbols = read_symbols(data, "elf")
+        list(unresolved([symbols, symbols]))
 
 
 def arm(data: bytes) -> None:

@@ -151,7 +151,9 @@ def peers(data: bytes) -> tuple[set[str], set[str]]:
     section = ELFFile(io.BytesIO(data)).get_section_by_name(".dynsym")
     rows = list(section.iter_symbols()) if isinstance(section, SymbolTableSection) else []
     undefined = {row.name for row in rows if row["st_shndx"] == "SHN_UNDEF"}
-    defined = {row.name for row in rows if row["st_shndx"] != "SHN_UNDEF" and row["st_info"]["bind"] != "STB_LOCAL"}
+    # Names of versions are symbols without a value.
+    values = [row for row in rows if row["st_value"] or row["st_info"]["type"] == "STT_TLS"]
+    defined = {row.name for row in values if row["st_shndx"] != "SHN_UNDEF" and row["st_info"]["bind"] != "STB_LOCAL"}
     return undefined, defined
 
 
