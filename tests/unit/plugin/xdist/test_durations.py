@@ -30,7 +30,7 @@ AWAY = next(platform.slug for platform in reversed(PLATFORMS) if not platform.ru
         ("test_a.py::test_x[amd64]", "test_a.py::test_x[amd64]"),
     ],
 )
-def test_what_a_test_is_dealt_with(nodeid: str, group: str) -> None:
+def test_what_a_test_is_sent_with(nodeid: str, group: str) -> None:
     assert cell_group(nodeid) == group
 
 
@@ -92,10 +92,10 @@ class Worker:
     def __init__(self, name: str) -> None:
         self.gateway = SimpleNamespace(id=name)
         self.shutting_down = False
-        self.dealt: list[int] = []
+        self.sent: list[int] = []
 
     def send_runtest_some(self, numbers: Sequence[int]) -> None:
-        self.dealt += numbers
+        self.sent += numbers
 
     def shutdown(self) -> None:
         self.shutting_down = True
@@ -119,13 +119,13 @@ class Run:
         self.scheduling.add_node_collection(worker, self.tests)
 
     def groups(self, worker: Worker) -> list[str]:
-        """Return what was dealt to a worker, each group once."""
-        return list(dict.fromkeys(cell_group(self.tests[number]) for number in worker.dealt))
+        """Return what was sent to a worker, each group once."""
+        return list(dict.fromkeys(cell_group(self.tests[number]) for number in worker.sent))
 
     def work(self, worker: Worker, tests: int) -> None:
-        for number in worker.dealt[:tests]:
+        for number in worker.sent[:tests]:
             self.scheduling.mark_test_complete(worker, number, 0.1)
-        del worker.dealt[:tests]
+        del worker.sent[:tests]
 
 
 @pytest.fixture
@@ -161,11 +161,11 @@ def test_a_worker_has_no_more_than_one_cell_ahead(config: pytest.Config) -> None
     assert len(run.groups(run.workers[0])) == 2
 
 
-def test_tests_of_no_cell_are_dealt_by_themselves(config: pytest.Config) -> None:
+def test_tests_of_no_cell_are_sent_by_themselves(config: pytest.Config) -> None:
     run = Run(config, {f"1-{HERE}": 4, "plain": 40}, {f"1-{HERE}": 5.0})
     one, other = run.workers
     assert run.groups(one) == [f"1-{HERE}"]
-    assert len(other.dealt) == 2
+    assert len(other.sent) == 2
 
 
 def test_a_crashed_workers_cells_are_taken_over(config: pytest.Config) -> None:
@@ -180,9 +180,9 @@ def test_a_crashed_workers_cells_are_taken_over(config: pytest.Config) -> None:
     run.add(replacement)
     run.scheduling.schedule()
     assert run.groups(replacement)[0] == f"2-{AWAY}"
-    assert replacement.dealt[:2] == [run.tests.index(f"t.py::test_{number}[2-{AWAY}]") for number in (2, 3)]
-    run.work(replacement, len(replacement.dealt))
-    run.work(other, len(other.dealt))
-    run.work(replacement, len(replacement.dealt))
+    assert replacement.sent[:2] == [run.tests.index(f"t.py::test_{number}[2-{AWAY}]") for number in (2, 3)]
+    run.work(replacement, len(replacement.sent))
+    run.work(other, len(other.sent))
+    run.work(replacement, len(replacement.sent))
     assert not run.scheduling.has_pending
     assert run.scheduling.remove_node(other) is None
