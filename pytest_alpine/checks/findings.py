@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_alpine.facts.facts import Facts
+from pytest_alpine.facts.base import Facts
 from pytest_alpine.quoting import visible
 
 if TYPE_CHECKING:

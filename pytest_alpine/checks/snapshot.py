@@ -15,7 +15,7 @@ from pytest_alpine.apk.database import has_installed
 from pytest_alpine.apk.package import Packages
 from pytest_alpine.checks.today import today as current_day
 from pytest_alpine.errors import FileNotInImage
-from pytest_alpine.facts.facts import KeptFacts, RootFSFacts
+from pytest_alpine.facts.base import KeptFacts, RootFSFacts
 from pytest_alpine.facts.owners import Owners
 from pytest_alpine.image.image import Image
 

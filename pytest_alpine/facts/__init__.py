@@ -1,1 +1,1 @@
-"""What a root filesystem tells: release, C library, shells, programs, users."""
+"""Facts that are read from the files of a root filesystem: release, C library, shells, programs, users."""

@@ -1,6 +1,6 @@
-"""What can be executed in a root filesystem: every ELF file and every script, found in one pass.
+"""The ELF files and the scripts of a root filesystem, found in one pass.
 
-Of each file its first bytes are read, and no more of those that are neither.
+The pass reads the first bytes of each file, and the rest of ELF files only.
 Spec of ``#!`` lines: execve(2), "Interpreter scripts".
 """
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from pytest_alpine.rootfs.base import Entry, RootFS
 
-# How far Linux looks for the end of a "#!" line (BINPRM_BUF_SIZE, since 5.1).
+# Bytes of a "#!" line that Linux reads (BINPRM_BUF_SIZE, since 5.1).
 _HEAD: Final = 256
 _SHEBANG: Final = b"#!"
-# The interpreter, and all that follows it as one argument; Linux drops the blanks around both.
+# The interpreter, and the rest of the line as one argument; Linux drops the blanks around both.
 _LINE: Final = re.compile(rb"#![ \t]*([^ \t\0]+)[ \t]*([^\0]*)")
 
 
@@ -33,18 +33,18 @@ class Binary:
 
     entry: Entry
     elf: ElfFile | None
-    """None where the file is broken."""
+    """None if the file is broken."""
     problem: str = ""
-    """What is broken."""
+    """What is broken; empty if nothing is."""
 
     @property
     def path(self) -> str:
-        """Where it stands, without links."""
+        """The path of the file, without links."""
         return self.entry.path
 
     @property
     def is_program(self) -> bool:
-        """Whether it is meant to be executed: it asks for a loader, or needs none."""
+        """Whether it is meant to be executed: it names a loader, or it is static."""
         return self.elf is not None and (self.elf.interpreter is not None or self.elf.is_static)
 
 
@@ -54,13 +54,13 @@ class Script:
 
     entry: Entry
     interpreter: str
-    """The program that Linux starts for it; empty where the line names none."""
+    """The program that Linux starts for it; empty if the line names none."""
     argument: str
-    """Whatever follows on the line: one argument, blanks and all."""
+    """The rest of the line: one argument, blanks included."""
 
     @property
     def path(self) -> str:
-        """Where it stands, without links."""
+        """The path of the file, without links."""
         return self.entry.path
 
 
@@ -73,25 +73,25 @@ class Binaries:
 
     @cached_property
     def by_path(self) -> Mapping[str, Binary]:
-        """The ELF files by the path at which they stand."""
+        """The ELF files by their paths."""
         return {binary.path: binary for binary in self.elves}
 
     @cached_property
     def script_by_path(self) -> Mapping[str, Script]:
-        """The scripts by the path at which they stand."""
+        """The scripts by their paths."""
         return {script.path: script for script in self.scripts}
 
 
 def read_binaries(rootfs: RootFS, entries: Iterable[Entry]) -> Binaries:
-    """Return what can be executed among *entries* of *rootfs*."""
+    """Return the ELF files and the scripts among *entries* of *rootfs*."""
     elves, scripts = [], []
     for entry in entries:
-        # Kernel interfaces are no files of an image, and some of them never end.
+        # The kernel's interfaces are not files of an image, and some of them never end.
         if not entry.is_file or not entry.size or entry.path.startswith(("/proc/", "/sys/")):
             continue
         try:
             head = rootfs.read(entry.path, _HEAD)
-        except FileNotInImage:  # of a running container, since the walk
+        except FileNotInImage:  # a running container removed it after the walk
             continue
         if is_elf(head):
             elves.append(_binary(rootfs, entry))
@@ -102,7 +102,7 @@ def read_binaries(rootfs: RootFS, entries: Iterable[Entry]) -> Binaries:
 
 
 def parse_shebang(head: bytes) -> tuple[str, str]:
-    r"""Return interpreter and argument of the ``#!`` line that *head* begins with; empty where it names none.
+    r"""Return the interpreter and the argument of the ``#!`` line at the start of *head*; both empty if it names none.
 
     >>> parse_shebang(b"#! /usr/bin/env -S python3 -u\nimport sys")
     ('/usr/bin/env', '-S python3 -u')

@@ -1,4 +1,4 @@
-"""When Alpine's branches were released, and until when they get fixes.
+"""Alpine's branches: the days of their release and of the end of their support.
 
 Source: https://alpinelinux.org/releases/, as of 2026-11.
 """
@@ -22,7 +22,7 @@ class Branch:
     """The last day of support."""
 
 
-# Python refuses to make a number of more digits than 4,300.
+# Python does not convert a number of more than 4,300 digits.
 _NUMBER: Final = re.compile(r"v?([0-9]{1,9})\.([0-9]{1,9})(?![0-9])")
 _NEWEST: Final = (1 << 30, 0)
 
@@ -55,13 +55,13 @@ def _branch(line: str) -> Branch:
 
 
 BRANCHES: Final = tuple(map(_branch, _TABLE.split("\n")[1:-1]))
-"""The branches that are known, the oldest first."""
+"""The known branches, oldest first."""
 
 
 def end_of_life(branch: str) -> date | None:
-    """Return the last day of support of *branch*; None for edge, and for a branch newer than this table.
+    """Return the last day of support of *branch*; None for edge, and for a branch that is newer than the table.
 
-    A branch older than the table has ended with the first in it.
+    A branch that is older than the table gets the last day of the first branch in the table.
     """
     for known in BRANCHES:
         if known.branch == branch:
@@ -71,11 +71,11 @@ def end_of_life(branch: str) -> date | None:
 
 
 def branch_order(branch: str | None) -> tuple[int, int]:
-    """Return what branches are ordered by, the oldest first.
+    """Return a sort key for branches, oldest first.
 
     Args:
-        branch: its number, as in ``3.20`` or ``v3.20``; more may follow, as in a tag. ``edge``, and whatever else has
-            no number, is the newest.
+        branch: its number, as in ``3.20`` or ``v3.20``; more may follow, as in a tag. ``edge``, and any other text
+            without a number, is the newest.
 
     >>> sorted(["edge", "v3.9", "3.20.1"], key=branch_order)
     ['v3.9', '3.20.1', 'edge']

@@ -1,7 +1,7 @@
-"""The C library of a root filesystem: musl, glibc, or none; told by its loaders, not by their names.
+"""The C library of a root filesystem: musl, glibc, or none. The contents of the loaders tell which, not their names.
 
-Programs name their loader (PT_INTERP), such as ``/lib/ld-musl-x86_64.so.1``. A glibc loader's name alone proves
-nothing: gcompat and libc6-compat put a stub, or a link to musl's own loader, in that place.
+Programs name their loader (PT_INTERP), such as ``/lib/ld-musl-x86_64.so.1``. The name of a glibc loader proves
+nothing: gcompat and libc6-compat install a stub, or a link to musl's own loader, under that name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LibcKind = Literal["musl", "glibc", "none"]
 
-# Every loader of either library stands in one of these, whatever the machine.
+# The loaders of both libraries are in one of these folders, on every machine.
 _FOLDERS: Final = ("/lib", "/lib64", "/lib32", "/libx32")
 _MUSL_NAME: Final = re.compile(r"ld-musl-[\w-]+\.so\.1")
 _GLIBC_NAME: Final = re.compile(r"ld-linux(?:-[\w-]+)?\.so\.\d|ld64\.so\.\d|ld\.so\.1")
@@ -46,14 +46,14 @@ _LIMIT: Final = 32 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Loader:
-    """One program loader of the image, by the name that programs ask for."""
+    """One program loader of the image, by the name that programs use for it."""
 
     path: str
     """The name, such as ``/lib/ld-musl-x86_64.so.1``."""
     real: str
     """The file behind all links."""
     kind: Literal["musl", "glibc", "gcompat"]
-    """``gcompat``: a glibc loader's name before something else, gcompat's stub or a link to musl."""
+    """``gcompat``: the name is that of a glibc loader, but the file is gcompat's stub, or musl behind a link."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,19 +61,19 @@ class Libc:
     """The C library that the programs of an image use."""
 
     kind: LibcKind
-    """``none``: no loader of either, as where all programs are static."""
+    """``none``: there is no loader of musl or glibc, for example because all programs are static."""
     version: str | None
-    """Of musl: its package's version, such as ``1.2.5-r0``, else the library's own (``1.2.5``). Of glibc: its own."""
+    """Of musl: its package's version, such as ``1.2.5-r0``, else the library's (``1.2.5``). Of glibc: the library's."""
     loader: str | None
     """The name of its loader, such as ``/lib/ld-musl-x86_64.so.1``."""
     real: str | None
     """The file behind all links of *loader*."""
     gcompat: bool
-    """Whether a layer for programs of glibc is there: gcompat, or the older libc6-compat."""
+    """Whether gcompat, or the older libc6-compat, is installed to run programs that were built for glibc."""
     loaders: tuple[Loader, ...]
     """All loaders; an image may have musl and glibc side by side."""
     evidence: tuple[str, ...]
-    """The files that this was told by."""
+    """The files that the other fields were read from."""
 
     def of_kind(self, kind: LibcKind) -> Loader | None:
         """Return the first loader of *kind*, or None."""
@@ -81,7 +81,7 @@ class Libc:
 
 
 def read_libc(rootfs: RootFS) -> Libc:
-    """Return the C library of *rootfs*. Where there are two, the one that ``/bin/sh`` is loaded by, else musl."""
+    """Return the C library of *rootfs*. If there are two, return the one that loads ``/bin/sh``, else musl."""
     loaders = tuple(_loaders(rootfs))
     compat = _gcompat_library(rootfs)
     chosen = _chosen(rootfs, loaders)
@@ -103,7 +103,7 @@ def _loaders(rootfs: RootFS) -> Iterator[Loader]:
     for folder in _FOLDERS:
         for entry in _children(rootfs, folder):
             name = posixpath.basename(entry.path)
-            # Where /lib64 is a link to /lib, a loader has two names; the first one will do.
+            # If /lib64 is a link to /lib, a loader has two names; the first one is enough.
             if entry.path in seen or not (_MUSL_NAME.fullmatch(name) or _GLIBC_NAME.fullmatch(name)):
                 continue
             seen.add(entry.path)
@@ -136,8 +136,8 @@ def _loader(rootfs: RootFS, path: str) -> Loader | None:
 
 
 def _is_glibc(data: bytes, path: str) -> bool:
-    """Whether *data* is glibc's own loader: it is called one in its own words, and defines glibc's symbol versions."""
-    # Searched from the end, where the texts of a program stand, behind its code.
+    """Whether *data* is glibc's own loader: it contains glibc's banner, and defines glibc's symbol versions."""
+    # The search begins at the end, because the texts of a program follow its code.
     if data.rfind(_MUSL_TEXT) >= 0 or _GLIBC_SYMBOLS.search(data) is None:
         return False
     try:
@@ -183,7 +183,7 @@ def _musl_version(rootfs: RootFS, loader: Loader) -> tuple[str | None, str | Non
 
 
 def _musl_package(database: bytes) -> str | None:
-    # Not the parser of the database: a broken package elsewhere in it says nothing about the C library.
+    # The parser of the database is not used: a broken record of another package must not hide the C library.
     name = _MUSL_PACKAGE.search(database)
     if name is None:
         return None

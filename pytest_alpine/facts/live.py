@@ -1,10 +1,10 @@
-"""The facts of a root filesystem that may change: read anew at every access, by the readers of images."""
+"""The facts of a root filesystem that may change: read again at every access, by the same readers as an image's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_alpine.facts.facts import Fact, Facts
+from pytest_alpine.facts.base import Fact, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ class LiveFacts(Facts, Protocol):
     """Facts of a root filesystem as it is now."""
 
     def at_once(self) -> AbstractContextManager[RootFS]:
-        """Open what answers many questions fastest: the root filesystem itself, or a copy of this moment."""
+        """Open the root filesystem for many reads: itself, or a copy of its present state, whichever is faster."""
         ...
 
     def read_fact(self, read: Callable[[RootFS], Fact], *, many_files: bool = False) -> Fact:

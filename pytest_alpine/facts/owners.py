@@ -1,7 +1,7 @@
-"""Whose file is this: which package installed what stands at a path.
+"""Owners of files: the package that installed the file at a path.
 
-The package database records the paths that packages were built with. Where a directory in such a path is a link in the
-image, as ``/lib`` or ``/var/run``, the file stands elsewhere: this is the one place that follows these links.
+The package database records the paths that packages were built with. If a directory in such a path is a link in the
+image, as ``/lib`` or ``/var/run`` may be, the file has another path. Only this module follows these links.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class Owners:
-    """The files of a root filesystem and the packages that installed them; derived once, when first asked for."""
+    """The files of a root filesystem and the packages that installed them; computed at the first use, then kept."""
 
     def __init__(self, entries: Mapping[str, Entry], packages: Packages) -> None:
-        """Remember what is asked about.
+        """Keep *entries* and *packages*.
 
         Args:
-            entries: everything in the root filesystem, by its path.
+            entries: every entry of the root filesystem, by its path.
             packages: the installed packages.
         """
         self._entries = entries
@@ -41,22 +41,22 @@ class Owners:
 
     @cached_property
     def by_path(self) -> Mapping[str, Package]:
-        """The package of each file that has one, by the path at which the file stands, without links in directories.
+        """The package of each file that has one, by the path of the file without links in its directories.
 
-        A file that was deleted still counts as its package's. Of two packages that record one file, the last in the
-        database has it.
+        A deleted file still belongs to its package. If two packages record one file, the last package in the database
+        owns it.
         """
         return {self.place(path): package for package in self._packages.values() for path in file_paths(package.rows)}
 
     @cached_property
     def files(self) -> tuple[tuple[Package, PackageFile, str], ...]:
-        """Each file of each package as the database records it, and the path at which it stands."""
+        """Each file of each package as the database records it, and its path in the image."""
         return tuple(
             (package, file, self.place(file.path)) for package in self._packages.values() for file in package.files
         )
 
     def place(self, path: str) -> str:
-        """Return *path* with the links in its directories followed; as it is, where they lead nowhere."""
+        """Return *path* with the links in its directories followed, or *path* itself if they lead nowhere."""
         folder, _, name = path.rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = self._real(folder)
@@ -65,6 +65,6 @@ class Owners:
     def _real(self, folder: str) -> str:
         try:
             found = follow(self._entries.get, folder)
-        except FileNotInImage:  # links that lead round in a circle
+        except FileNotInImage:  # a loop of links
             found = None
         return folder if found is None else found.path.rstrip("/")

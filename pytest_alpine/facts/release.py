@@ -1,4 +1,4 @@
-"""Which Alpine, or which relative of it, a root filesystem holds.
+"""The release of Alpine, or of a related distribution, that a root filesystem contains.
 
 Spec: https://www.freedesktop.org/software/systemd/man/latest/os-release.html
 """
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import RootFS
 
 OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
-"""Where the release file is; the first that exists counts, as os-release(5) says."""
+"""The paths of the release file; the first that exists is read, as os-release(5) says."""
 ALPINE_RELEASE: Final = "/etc/alpine-release"
 
 EDGE: Final = "edge"
 
-# Ordinary release files have some 200 bytes.
+# Bytes; an ordinary release file has about 200.
 _LIMIT: Final = 1 << 16
 
 _ASSIGNMENT: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
@@ -35,21 +35,21 @@ class Release:
     """What the release files say."""
 
     id: str
-    """``alpine``, or that of a relative such as ``wolfi`` or ``postmarketos``."""
+    """``alpine``, or a related distribution such as ``wolfi`` or ``postmarketos``."""
     name: str
     version_id: str
-    """VERSION_ID as text, such as ``3.20.3`` or ``3.21.0_alpha20240923``; empty where there is none."""
+    """VERSION_ID, such as ``3.20.3`` or ``3.21.0_alpha20240923``; empty if there is none."""
     pretty_name: str
     version: str | None
-    """The content of ``/etc/alpine-release``; None where there is no such file."""
+    """The content of ``/etc/alpine-release``; None if there is no such file."""
     branch: str | None
-    """Alpine's branch: ``3.20`` or ``edge``; None where the distribution does not follow one."""
+    """Alpine's branch: ``3.20`` or ``edge``; None if the distribution follows no branch of Alpine."""
     is_edge: bool
-    """Whether this is Alpine's rolling branch, whose versions sort below the release that they lead to."""
+    """Whether this is Alpine's rolling branch. Its versions sort below the next release."""
 
 
 def read_release(rootfs: RootFS) -> Release:
-    """Return which release *rootfs* holds.
+    """Return the release that *rootfs* contains.
 
     Raises:
         FileNotInImage: there is no os-release file.
@@ -61,7 +61,7 @@ def read_release(rootfs: RootFS) -> Release:
     version_file = _text(rootfs, ALPINE_RELEASE)
     version = version_file.strip().partition("\n")[0].strip() if version_file is not None else None
     alpine_version = version_id if version is None and identity == "alpine" else version or ""
-    # Between two releases, edge calls itself an alpha of the next one.
+    # Between two releases, edge names itself an alpha version of the next release.
     is_edge = pretty_name.split()[-1:] == [EDGE] or "_alpha" in alpine_version or _tracks_edge(rootfs)
     numbers = _BRANCH.match(alpine_version)
     return Release(
@@ -76,7 +76,7 @@ def read_release(rootfs: RootFS) -> Release:
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    r"""Return the fields of an os-release file. Lines that assign nothing are passed over, as os-release(5) asks.
+    r"""Return the fields of an os-release file. Skips lines that assign nothing, as os-release(5) demands.
 
     >>> parse_os_release('ID=alpine\nNAME="Alpine Linux"')
     {'ID': 'alpine', 'NAME': 'Alpine Linux'}
@@ -109,7 +109,7 @@ def _text(rootfs: RootFS, path: str) -> str | None:
 
 
 def _tracks_edge(rootfs: RootFS) -> bool:
-    """Whether all repositories are edge's; one of them beside a release's own, often under a tag, is no edge."""
+    """Whether all repositories are of edge. A release may have one of edge too, often under a tag."""
     try:
         untagged = [repository for repository in read_repositories(rootfs) if not repository.tag]
     except DatabaseError:

@@ -1,7 +1,7 @@
-"""Shells: what really stands behind their names.
+"""Shells: which program each name of a shell leads to.
 
-On Alpine, ``/bin/sh`` is a link to BusyBox, whose shell is ash. What a file is, is told by its content; only where
-that says nothing (a shell packed or stripped of its texts), by the name behind the links.
+On Alpine, ``/bin/sh`` is a link to BusyBox, whose shell is ash. The content of a file tells which shell it is. If the
+content tells nothing (the file is packed, or stripped of its texts), the name behind the links tells it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import Entry, RootFS
 
 ShellKind = Literal["ash", "hush", "bash", "dash", "zsh", "mksh", "ksh", "yash", "fish", "toybox", "other"]
-"""``ash`` and ``hush`` are BusyBox's; ``other`` is a script or a program that is not known."""
+"""``ash`` and ``hush`` are shells of BusyBox; ``other`` is a script or an unknown program."""
 
 SHELLS: Final = "/etc/shells"
 """The list of login shells; see shells(5)."""
 SH: Final = "/bin/sh"
 
-# The texts by which shells tell their own name, in their order of use: BusyBox has texts of others too.
+# A text that each shell contains, in the order of the search: BusyBox contains texts of other shells too.
 _TEXTS: Final[tuple[tuple[ShellKind, re.Pattern[bytes]], ...]] = (
     ("toybox", re.compile(rb"Toybox .{0,20}multicall|toybox --help")),
     ("bash", re.compile(rb"GNU bash, version")),
@@ -50,13 +50,13 @@ _NAMES: Final[dict[str, ShellKind]] = {
 _FOLDERS: Final = ("/bin", "/usr/bin", "/usr/local/bin")
 _WELL_KNOWN: Final = ("sh", "ash", "bash", "dash", "fish", "hush", "ksh", "mksh", "yash", "zsh")
 
-# Larger than any shell; a file of gigabytes in the place of one is not read to its end.
+# Bytes; larger than any shell. A file of gigabytes under a shell's name is not read to its end.
 _LIMIT: Final = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shell:
-    """One name of a shell, and what stands behind it."""
+    """One name of a shell, and the program that it leads to."""
 
     path: str
     """The name, such as ``/bin/sh``."""
@@ -66,13 +66,13 @@ class Shell:
 
 
 def read_shell(rootfs: RootFS) -> Shell | None:
-    """Return what stands behind ``/bin/sh`` in *rootfs*, or None."""
+    """Return the shell that ``/bin/sh`` leads to in *rootfs*, or None."""
     found = _programs(rootfs, [SH])
     return found[0] if found else None
 
 
 def read_shells(rootfs: RootFS) -> tuple[Shell, ...]:
-    """Return the shells of *rootfs*, each name once: those of ``/etc/shells``, then others in the usual places."""
+    """Return the shells of *rootfs*, each name once: those of ``/etc/shells``, then others in the usual folders."""
     usual = [f"{folder}/{name}" for folder in _FOLDERS for name in _WELL_KNOWN]
     return tuple(_programs(rootfs, [*_login_shells(rootfs), *usual]))
 
@@ -82,7 +82,7 @@ def _programs(rootfs: RootFS, paths: list[str]) -> list[Shell]:
     found: dict[str, Shell] = {}
     for path in paths:
         named = rootfs.lstat(path)
-        # Where /bin is a link to /usr/bin, two paths are one name.
+        # If /bin is a link to /usr/bin, two paths are one name.
         if named is None or named.path in found:
             continue
         try:
@@ -92,7 +92,7 @@ def _programs(rootfs: RootFS, paths: list[str]) -> list[Shell]:
         if entry.is_file:
             if entry.path not in kinds:
                 kinds[entry.path] = _kind(rootfs, entry)
-            # BusyBox goes by the name that it is called by.
+            # BusyBox runs the program whose name it is called by.
             called_hush = kinds[entry.path] == "ash" and posixpath.basename(path) == "hush"
             found[named.path] = Shell(path=path, real=entry.path, kind="hush" if called_hush else kinds[entry.path])
     return list(found.values())
@@ -111,7 +111,7 @@ def _kind(rootfs: RootFS, entry: Entry) -> ShellKind:
     data = rootfs.read(entry.path, _LIMIT)
     if not is_elf(data):
         return "other"
-    # Searched from the end, where the texts of a program stand, behind its code: a fiftieth of the time.
+    # The texts of a program follow its code, so that a search from the end takes a fiftieth of the time.
     if data.rfind(_BUSYBOX) >= 0:
         return "ash" if data.rfind(b"\0ash\0") >= 0 or data.rfind(b"\0hush\0") < 0 else "hush"
     for kind, text in _TEXTS:

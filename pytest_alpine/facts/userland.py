@@ -1,4 +1,4 @@
-"""For which platform the programs of a root filesystem were built."""
+"""The platform that the programs of a root filesystem were built for."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytest_alpine.platforms import BY_APK_ARCH, PLATFORMS, Platform
 if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import RootFS
 
-# One of them is in any root filesystem that can run a command.
+# Every root filesystem that can run a command has one of these.
 _PROGRAMS: Final = ("/bin/sh", "/bin/busybox", "/sbin/apk", "/sbin/init", "/usr/bin/env")
 _V7: Final = 7
 
 
 def userland_platform(rootfs: RootFS) -> Platform | None:
-    """Return the platform of *rootfs* by what apk is told, or else by its programs; None where nothing tells."""
+    """Return the platform of *rootfs*: the one in ``/etc/apk/arch``, else that of its programs, else None."""
     try:
         told = BY_APK_ARCH.get(read_arch(rootfs))
     except (DatabaseError, FileNotInImage):
@@ -41,7 +41,7 @@ def _program_platform(rootfs: RootFS, path: str) -> Platform | None:
 
 
 def _arm_platform(program: ElfFile, data: bytes, path: str) -> Platform:
-    """Tell the two ARM platforms apart, whose ELF headers are the same."""
+    """Return which of the two ARM platforms *program* is for. Their ELF headers are the same."""
     for arch in ("armhf", "armv7"):
         if f"libc.musl-{arch}.so.1" in program.needed:
             return BY_APK_ARCH[arch]

@@ -1,4 +1,4 @@
-"""Who a process in a container is: what ``USER`` and ``--user`` mean, as engines read them.
+"""Users of processes in containers: the ids that ``USER`` and ``--user`` stand for, as engines read them.
 
 Specs: https://github.com/opencontainers/image-spec/blob/main/config.md, "User"; passwd(5), group(5)
 """
@@ -23,25 +23,25 @@ class UnknownUserError(EngineError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who a process is."""
+    """The ids and the home directory of a process."""
 
     uid: int = 0
     gid: int = 0
     groups: tuple[int, ...] = ()
-    """The further groups that it belongs to."""
+    """Its supplementary groups."""
     home: str = "/"
 
 
 def find_identity(user: str, passwd: str, group: str) -> Identity:
-    """Return who *user* is: a name or number, a group behind a colon.
+    """Return the identity that *user* stands for.
 
     Args:
-        user: nothing means root.
+        user: a name or a number, and if wanted a colon and a group; an empty text means root.
         passwd: the text of ``/etc/passwd``.
         group: the text of ``/etc/group``.
 
     Raises:
-        UnknownUserError: a name that nobody has, or a number that none can be.
+        UnknownUserError: no user or group has the name, or the number is too large for an id.
     """
     name, _, wanted = user.partition(":")
     name = name or "0"
@@ -64,7 +64,7 @@ def find_identity(user: str, passwd: str, group: str) -> Identity:
 
 
 def id_names(text: str) -> dict[int, str]:
-    """Return the first name of each number in *text*, which is that of ``/etc/passwd`` or ``/etc/group``."""
+    """Return the first name of each id in *text*, the text of ``/etc/passwd`` or ``/etc/group``."""
     names: dict[int, str] = {}
     for row in _rows(text, fields=3):
         if _is_id(row[2]):
@@ -73,14 +73,14 @@ def id_names(text: str) -> dict[int, str]:
 
 
 def _row(wanted: str, text: str, *, number: int, fields: int) -> list[str] | None:
-    """Return the row whose name, or whose *number*-th field is *wanted*; a name counts first."""
+    """Return the row whose name is *wanted*, else the row whose *number*-th field is *wanted*."""
     rows = [row for row in _rows(text, fields=fields) if _is_id(row[number])]
     by_name = next((row for row in rows if row[0] == wanted), None)
     return by_name or next((row for row in rows if row[number] == wanted), None)
 
 
 def account_rows(text: str) -> Iterator[list[str]]:
-    """Yield the fields of each line of passwd(5), group(5) or shadow(5); blank lines and comments have none."""
+    """Yield the fields of each line of passwd(5), group(5) or shadow(5); skips blank lines and comments."""
     for line in map(str.strip, text.splitlines()):
         if line and not line.startswith("#"):
             yield line.split(":")
@@ -91,5 +91,5 @@ def _rows(text: str, *, fields: int) -> Iterator[list[str]]:
 
 
 def _is_id(text: str) -> bool:
-    # Python refuses to make a number of more digits than 4,300.
+    # Python does not convert a number of more than 4,300 digits.
     return text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) <= _LARGEST

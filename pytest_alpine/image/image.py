@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import MalformedImage
-from pytest_alpine.facts.facts import KeptFacts
+from pytest_alpine.facts.base import KeptFacts
 from pytest_alpine.image.spec.config import ImageConfig, parse_config
 from pytest_alpine.rootfs.layers import LayeredRootFS
 

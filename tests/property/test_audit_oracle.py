@@ -11,7 +11,7 @@ import pytest
 from pytest_alpine.apk.database import read_installed
 from pytest_alpine.checks.clean.rules.package_files import RULE
 from pytest_alpine.checks.snapshot import Snapshot
-from pytest_alpine.facts.facts import RootFSFacts
+from pytest_alpine.facts.base import RootFSFacts
 from pytest_alpine.rootfs.layers import LayeredRootFS, flatten, read_changeset
 from tests.property.oracle import run_in_alpine, tarball
 from tests.support.mirror import opened

@@ -1,6 +1,6 @@
-"""The facts of a root filesystem, as properties: the one list of them.
+"""The facts of a root filesystem, as properties. Images, containers and snapshots inherit this one list.
 
-``KeptFacts`` reads each fact once, for files that do not change; ``facts.live`` reads them anew at every access.
+``KeptFacts`` reads each fact once, for files that do not change. ``facts.live`` reads a fact again at every access.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Fact = TypeVar("Fact")
 
 
 class Facts(Protocol):
-    """What a root filesystem tells of itself. Every fact is read from its files alone, and nothing is executed."""
+    """The facts of a root filesystem. Every fact is read from files; no program is executed."""
 
     @property
     def rootfs(self) -> RootFS:
@@ -38,7 +38,7 @@ class Facts(Protocol):
 
         Args:
             read: returns one fact of a root filesystem.
-            many_files: whether it looks at more than two or three files.
+            many_files: whether *read* reads more than two or three files.
         """
         ...
 
@@ -53,16 +53,16 @@ class Facts(Protocol):
 
     @property
     def world(self) -> tuple[Constraint, ...]:
-        """The constraints in ``/etc/apk/world``: what was asked for, not what it needs.
+        """The constraints in ``/etc/apk/world``: the packages that people asked for, without their dependencies.
 
         Raises:
-            DatabaseError: there is no such file, or a word in it is no constraint.
+            DatabaseError: there is no such file, or a word in it is not a constraint.
         """
         return self.read_fact(read_world)
 
     @property
     def release(self) -> Release:
-        """Which release of Alpine, or of what else, this is.
+        """The release of Alpine, or of another distribution.
 
         Raises:
             FileNotInImage: there is no os-release file.
@@ -76,7 +76,7 @@ class Facts(Protocol):
 
     @property
     def shells(self) -> tuple[Shell, ...]:
-        """Every login shell that exists."""
+        """The shells in ``/etc/shells`` and in the usual folders that exist."""
         return self.read_fact(read_shells, many_files=True)
 
     @property
@@ -86,14 +86,14 @@ class Facts(Protocol):
 
 
 class KeptFacts(Facts, Protocol):
-    """Facts of a root filesystem that does not change: each is read when it is first asked for, and kept."""
+    """Facts of a root filesystem that does not change. Each fact is read at its first access, and kept."""
 
     @cached_property
     def _kept(self) -> dict[object, Any]:
         return {}
 
-    def read_fact(self, read: Callable[[RootFS], Fact], *, many_files: bool = False) -> Fact:  # noqa: ARG002 - what is kept costs the same
-        """Return what *read* finds in the root filesystem; the second time, what it found the first time."""
+    def read_fact(self, read: Callable[[RootFS], Fact], *, many_files: bool = False) -> Fact:  # noqa: ARG002 - a kept fact costs the same
+        """Return what *read* finds in the root filesystem. Calls *read* once, and keeps what it returned."""
         if read not in self._kept:
             self._kept[read] = read(self.rootfs)
         fact: Fact = self._kept[read]
@@ -102,12 +102,12 @@ class KeptFacts(Facts, Protocol):
     @property
     def shell(self) -> Shell | None:
         """The shell that ``/bin/sh`` leads to, or None."""
-        # Looking into a shell takes a quarter of the time of all facts: once is enough.
+        # To read a shell takes a quarter of the time of all facts, so that it is read once.
         return next((shell for shell in self.shells if shell.path == SH), None) or self.read_fact(read_shell)
 
     @cached_property
     def entries(self) -> Mapping[str, Entry]:
-        """Everything in the root filesystem by its path, in the order of the paths."""
+        """Every entry of the root filesystem by its path, sorted by path."""
         return {entry.path: entry for entry in self.rootfs.walk()}
 
     @cached_property
@@ -117,7 +117,7 @@ class KeptFacts(Facts, Protocol):
 
     @cached_property
     def owners(self) -> Owners:
-        """Which package each file belongs to.
+        """The package that owns each file.
 
         Raises:
             DatabaseError: there is no package database, or it is malformed.
