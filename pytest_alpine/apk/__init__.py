@@ -1,1 +1,1 @@
-"""apk's world: versions, dependencies, packages, and the database that records them."""
+"""apk: versions, constraints, packages, and the database that records installed packages."""

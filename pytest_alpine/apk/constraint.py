@@ -1,4 +1,4 @@
-"""Constraints on packages, as they stand in apk's world file and in dependencies.
+"""Constraints on packages, as apk's world file and the dependencies of packages contain them.
 
 Spec: apk-world(5), "PACKAGE SPECIFICATION", and apk-package(5), "depends" and "provides".
 """
@@ -15,27 +15,27 @@ from pytest_alpine.errors import InvalidConstraint, InvalidVersion
 from pytest_alpine.quoting import quoted
 
 PATTERN: Final = r"!?[^\s!<>=~@][^\s<>=~@]*(?:@[^\s<>=~@]+)?(?:[<>=~]\S*)?"
-"""A regular expression of whatever has the shape of a constraint, and that in one way only: lists are told by it."""
+"""A regular expression for the shape of a constraint. A text matches it in one way only, so that lists can be split."""
 
 _PARTS: Final = re.compile(
     r"""
     (!?)                            # conflicts with
-    ([^\s!<>=~@][^\s<>=~@]*)        # this package, or whoever provides the name
+    ([^\s!<>=~@][^\s<>=~@]*)        # this package, or one that provides the name
     (?:@([^\s<>=~@]+))?             # from the repository with this tag
     (?:([<>=~]+)(\S*))?             # in this version
     """,
     re.VERBOSE,
 )
-# Packages' own names on the left (a virtual package's begins with a dot), on the right the names that have a
-# namespace, such as cmd:[ and so:libz.so.1, and paths.
+# First, the names of packages (that of a virtual package begins with a dot); second, paths and names with a namespace,
+# such as cmd:[ and so:libz.so.1.
 _NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._+-]*|(?:[A-Za-z0-9.-]+:|/)[A-Za-z0-9._+,:/\[\]-]+")
 _IDENTITY: Final = {"<", ">"}
-_OPERATOR: Final = re.compile(r"(?<!\s)\s*([<>=~]+)\s*")  # from the first of many blanks alone
+_OPERATOR: Final = re.compile(r"(?<!\s)\s*([<>=~]+)\s*")  # starts at the first of many blanks only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Constraint:
-    """What must be installed, or with ``!`` must not be.
+    """A constraint on the installed packages: one must be installed, or with ``!`` must not be.
 
     >>> at_least = Constraint.parse("curl>=8.5")
     >>> at_least.name, at_least.satisfied_by(Version("8.10.1-r0")), at_least.satisfied_by(Version("8.4"))
@@ -54,26 +54,27 @@ class Constraint:
     name: str
     """A package, or a name that packages provide: ``so:libz.so.1``, ``cmd:sh``, ``/bin/sh``."""
     operator: str = ""
-    """A run of ``<``, ``>``, ``=`` and ``~``, any of which may hold; empty when every version will do."""
+    """One or more of ``<``, ``>``, ``=`` and ``~``, of which one must hold; empty if every version is allowed."""
     version: Version | None = None
     identity: Digest | None = None
-    """The one package wanted, after the operator ``><``."""
+    """The identity of the wanted package, after the operator ``><``."""
     tag: str = ""
-    """The tagged repository that apk installs it from; says nothing of what is installed."""
+    """The tagged repository that apk installs the package from. Installed packages are not compared with it."""
     conflict: bool = False
-    """Whether the constraint is met by absence."""
+    """Whether the package must be absent (``!``)."""
     operand: str = ""
-    """What stands after the operator, as it was written."""
+    """The text after the operator, as it was written."""
 
     @classmethod
     def parse(cls, text: str) -> Constraint:
         """Return the constraint that *text* spells: ``[!]name[@tag][operator version]``, without spaces.
 
-        Operators are ``=``, ``<``, ``>``, ``<=``, ``>=``, and ``~`` (also ``=~`` and ``~=``), which wants a version
-        that begins so; ``<~`` and ``>~`` order by the beginning; ``><`` is followed by a package's identity hash.
+        Operators are ``=``, ``<``, ``>``, ``<=``, ``>=`` and ``~``. ``~`` (also ``=~`` and ``~=``) matches versions
+        that begin with the given one; ``<~`` also matches lower versions, ``>~`` also higher ones. ``><`` is followed
+        by the identity hash of a package.
 
         Raises:
-            InvalidConstraint: *text* spells none.
+            InvalidConstraint: *text* is not a constraint.
         """
         found = cls.lenient(text)
         if problem := _problem(found):
@@ -82,12 +83,12 @@ class Constraint:
 
     @classmethod
     def lenient(cls, text: str) -> Constraint:
-        """Return the constraint that *text* spells, whatever its name and version look like.
+        """Return the constraint that *text* spells, without a check of its name and version.
 
-        Package databases hold what apk accepted when it installed the package.
+        For package databases, which contain any text that apk accepted when it installed the package.
 
         Raises:
-            InvalidConstraint: *text* has not the shape of a constraint.
+            InvalidConstraint: *text* does not have the shape of a constraint.
         """
         match = _PARTS.fullmatch(text) if isinstance(text, str) else None
         if match is None:
@@ -105,14 +106,15 @@ class Constraint:
         )
 
     def allows(self, version: Version | str | None, identity: Digest | None = None) -> bool:
-        """Whether a package of this name, *version* and *identity* is the one spoken of; ``!`` is left aside.
+        """Whether a package of this name matches with its *version* and *identity*; ignores ``!``.
 
         Args:
-            version: None for a name that is provided without a version: apk 3 lets it meet every operator but ``><``.
-            identity: the package's own hash; None for a provided name.
+            version: None for a name that is provided without a version. As in apk 3, it matches every operator but
+                ``><``.
+            identity: the hash of the package; None for a provided name.
 
         Raises:
-            InvalidVersion: *version* is a text that is no version.
+            InvalidVersion: *version* is a text that is not a version.
         """
         if set(self.operator) == _IDENTITY:
             return self.identity is not None and identity is not None and identity.value == self.identity.value
@@ -128,9 +130,9 @@ class Constraint:
         )
 
     def satisfied_by(self, version: Version | str | None, identity: Digest | None = None) -> bool:
-        """Whether the constraint is met where a package of this name, *version* and *identity* is installed.
+        """Whether the constraint holds if a package of this name, *version* and *identity* is installed.
 
-        Takes what ``allows`` takes; with ``!`` the answer is the opposite.
+        The arguments are those of ``allows``; with ``!`` the result is the opposite.
         """
         return self.allows(version, identity) != self.conflict
 
@@ -140,7 +142,7 @@ class Constraint:
 
 
 def _problem(constraint: Constraint) -> str:
-    """Return what a person who writes *constraint* should be told, else nothing."""
+    """Return what is wrong with *constraint*, for the person who wrote it; empty if nothing is."""
     operator, operand = constraint.operator, constraint.operand
     if operator and not operand:
         return f"expected a version after {operator!r}"

@@ -1,4 +1,4 @@
-"""apk's records in a root filesystem: what is installed, what was asked for, from where, and for which machine.
+"""apk's records in a root filesystem: installed packages, world, repositories and architecture.
 
 Spec: apk(8), "FILES".
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_alpine.rootfs.base import RootFS
 
 DATABASES: Final = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
-"""Where the database may be: apk looks in the first place, which is the second where ``/lib`` links to ``usr/lib``."""
+"""The paths of the database. apk reads the first, which leads to the second if ``/lib`` is a link to ``usr/lib``."""
 WORLD: Final = "/etc/apk/world"
 ARCH: Final = "/etc/apk/arch"
 REPOSITORIES: Final = "/etc/apk/repositories"
@@ -45,10 +45,10 @@ def read_installed(rootfs: RootFS) -> Packages:
 
 
 def read_world(rootfs: RootFS) -> tuple[Constraint, ...]:
-    """Return the constraints in ``/etc/apk/world``: what was asked for, in its order.
+    """Return the constraints in ``/etc/apk/world``, in the order of the file.
 
     Raises:
-        DatabaseError: there is no such file, or something in it is no constraint.
+        DatabaseError: there is no such file, or a word in it is not a constraint.
     """
     data = _read(rootfs, WORLD)
     if data is None:
@@ -57,10 +57,10 @@ def read_world(rootfs: RootFS) -> tuple[Constraint, ...]:
 
 
 def parse_world(data: bytes, where: str) -> Iterator[Constraint]:
-    """Yield the constraints in the world file *data*; apk takes any white space between them.
+    """Yield the constraints in the world file *data*, which any white space separates.
 
     Raises:
-        DatabaseError: something is no constraint; the message begins with *where* and the line's number.
+        DatabaseError: a word is not a constraint; the message begins with *where* and the number of the line.
     """
     for number, line in enumerate(_text(data).split("\n"), 1):
         for word in line.split():
@@ -68,7 +68,7 @@ def parse_world(data: bytes, where: str) -> Iterator[Constraint]:
 
 
 def read_arch(rootfs: RootFS) -> str:
-    """Return the first architecture in ``/etc/apk/arch``, in Alpine's words: that of the packages.
+    """Return the architecture of the packages: the first in ``/etc/apk/arch``, such as ``aarch64``.
 
     Raises:
         DatabaseError: there is no such file, or it is empty.
@@ -82,13 +82,13 @@ def read_arch(rootfs: RootFS) -> str:
 
 
 def read_repositories(rootfs: RootFS) -> tuple[Repository, ...]:
-    """Return the repositories in ``/etc/apk/repositories``, then those in ``repositories.d``; none if no file is there.
+    """Return the repositories in ``/etc/apk/repositories``, then those in ``repositories.d``; none if no file exists.
 
-    Only apk 3 reads ``repositories.d/*.list``, of ``/etc/apk`` and of ``/lib/apk``, where a file of the former hides
-    one of the same name in the latter.
+    Only apk 3 reads ``repositories.d/*.list``, in ``/etc/apk`` and in ``/lib/apk``. A file in the first folder hides
+    the file with the same name in the second.
 
     Raises:
-        DatabaseError: a line is malformed, or speaks of an architecture that is not recorded.
+        DatabaseError: a line is malformed, or uses ``APK_ARCH`` while ``/etc/apk/arch`` is missing or empty.
     """
     parser = RepositoryParser(arch=lambda: read_arch(rootfs))
     found: list[Repository] = []
@@ -107,7 +107,7 @@ def _constraint(word: str, where: str) -> Constraint:
 
 
 def _lists(rootfs: RootFS) -> Iterator[str]:
-    """Yield the paths of the lists of repositories, in apk's order."""
+    """Yield the paths of the files in ``repositories.d``, in the order in which apk reads them."""
     seen: set[str] = set()
     for folder in REPOSITORY_FOLDERS:
         if not rootfs.exists(folder):

@@ -1,4 +1,4 @@
-"""Digests as the package database writes them: ``Q1`` and base64, ``X1`` and hexadecimal digits, and kin."""
+"""Digests as the package database writes them, such as ``Q1`` and base64, or ``X1`` and hexadecimal digits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SHA1_BYTES: Final = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Digest:
-    """A digest of a file's contents, or of a symbolic link's target, or of a whole package."""
+    """The digest of a file's content, of a symbolic link's target, or of a whole package."""
 
     algorithm: Algorithm
-    """``sha256-160`` is SHA-256 cut to its first 20 bytes; ``md5`` dates from before apk-tools 2."""
+    """``sha256-160`` is the first 20 bytes of SHA-256; apk-tools before version 2 used ``md5``."""
     value: bytes
 
     def matches(self, data: bytes) -> bool:
@@ -35,11 +35,11 @@ class Digest:
 
 
 def parse_digest(text: str, *, truncated_sha256: bool = False) -> Digest | None:
-    """Return the digest that *text* spells, or None if it spells none.
+    """Return the digest that *text* spells, or None if it is not a digest.
 
     Args:
-        text: ``Q1...``, ``Q2...``, ``X1...``, ``X2...``, or 32 bare hexadecimal digits.
-        truncated_sha256: 20 bytes are of SHA-256, as in packages that carry the flag ``S``; else they are SHA-1.
+        text: ``Q1...``, ``Q2...``, ``X1...``, ``X2...``, or 32 hexadecimal digits.
+        truncated_sha256: whether 20 bytes are a part of SHA-256, as in packages with the flag ``S``, and not SHA-1.
     """
     if not _DIGEST.fullmatch(text):
         return None

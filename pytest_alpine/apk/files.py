@@ -1,9 +1,9 @@
 """The files and directories of a package, and the database rows that record them.
 
-Rows are fields, one to a line, that apk reads in any order and takes for what came last: ``F:directory`` and ``R:file``
-within it; ``M:acl`` of the last directory; ``a:acl`` and ``Z:digest`` of the last file. An acl is
-``uid:gid:mode[:digest of the extended attributes]``. The root directory is an empty ``F:``. apk itself writes
-``F:directory [M:acl] {R:file [a:acl] [Z:digest]}``.
+Each row is one line with one field: ``F:directory``, or ``R:file`` in the last directory; ``M:acl`` of the last
+directory; ``a:acl`` and ``Z:digest`` of the last file. An acl is ``uid:gid:mode[:digest of the extended attributes]``.
+The root directory is an empty ``F:``. apk writes ``F:directory [M:acl] {R:file [a:acl] [Z:digest]}``, and reads the
+rows in any order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ACL: Final = rf"[0-9]{{1,10}}:[0-9]{{1,10}}:[0-7]{{1,7}}(?::{DIGEST})?"
 _DIRECTORY_ROW: Final = rf"F:.*\n|M:{_ACL}\n"
 _FILE_ROW: Final = rf"R:.+\n|a:{_ACL}\n|Z:{DIGEST}\n"
 
-# What may follow once there is a file, once there is a directory, and at the start.
+# The rows that may follow a file, the rows that may follow a directory, and the first rows of a package.
 _AFTER_FILE: Final = rf"(?:{_FILE_ROW}|{_DIRECTORY_ROW})*"
 _AFTER_DIRECTORY: Final = rf"(?:{_DIRECTORY_ROW})*(?:R:.+\n{_AFTER_FILE})?"
 _FROM_START: Final = re.compile(rf"F:.*\n{_AFTER_DIRECTORY}")
@@ -34,7 +34,7 @@ ROW_LETTERS: Final = "FRMaZ"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PackageDirectory:
-    """A directory as a package installs it; several packages may have one directory."""
+    """A directory as a package installs it; several packages may install the same directory."""
 
     path: str
     """Absolute."""
@@ -57,19 +57,19 @@ class PackageFile:
     uid: int = 0
     gid: int = 0
     digest: Digest | None = None
-    """Of a file's bytes, or of a symbolic link's target; None where the package has none, as for devices."""
+    """The digest of a file's bytes, or of a symbolic link's target; None if there is none, as for devices."""
     xattrs: Digest | None = None
     """The digest of the extended attributes, where there are any."""
 
 
 def find_rows(text: str, start: int, end: int, before: str) -> str:
-    """Return the well-formed rows from *start* of *text* on, as many as there are; empty where none is.
+    """Return the longest run of well-formed rows at *start*; empty if the first line is not such a row.
 
     Args:
         text: the database.
-        start: where a line begins.
-        end: where the package ends.
-        before: the rows of this package so far: ``M``, ``R``, ``a`` and ``Z`` belong to one of them.
+        start: the offset of the first row in *text*.
+        end: the offset of the end of the package.
+        before: the rows of this package up to *start*: ``M``, ``R``, ``a`` and ``Z`` refer to the last of them.
     """
     after = _FROM_FILE if "\nR:" in before else _FROM_DIRECTORY
     match = (after if before else _FROM_START).match(text, start, end)
@@ -80,8 +80,8 @@ def parse_files(rows: str, *, truncated_sha256: bool) -> tuple[tuple[PackageFile
     """Return the files and the directories that well-formed *rows* record, each once.
 
     Args:
-        rows: what ``find_rows`` returns.
-        truncated_sha256: what a digest of 20 bytes is: see ``parse_digest``.
+        rows: as ``find_rows`` returns them.
+        truncated_sha256: see ``parse_digest``.
     """
     read = _Rows()
     for line in rows.split("\n")[:-1]:
@@ -110,7 +110,7 @@ def file_paths(rows: str) -> Iterator[str]:
 
 
 class _Rows:
-    """Rows as they are read, one after the other; a later one replaces what an earlier one said of the same thing."""
+    """The rows of one package, read one after the other. A later row for the same path replaces an earlier one."""
 
     def __init__(self) -> None:
         self.files: dict[str, tuple[str, str]] = {}

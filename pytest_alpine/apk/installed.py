@@ -1,6 +1,6 @@
-"""The text of ``lib/apk/db/installed``: one field to a line, ``K:value``, and a blank line behind each package.
+"""The parser of ``lib/apk/db/installed``: each line is a field, ``K:value``, and a blank line ends each package.
 
-Spec: the index characters of apk-package(5); every version of apk up to 3 reads and writes this form.
+Spec: the index characters of apk-package(5). Every version of apk up to 3 reads and writes this form.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _NUMBER: Final = (re.compile(r"[0-9]{1,20}"), "digits")
 _CONSTRAINTS: Final = (re.compile(rf"\s*(?:{CONSTRAINT}(?:\s+|$))*"), "names with constraints, separated by spaces")
 _TEXT: Final = (re.compile(r".*"), "text")
 
-# By letter: what a value looks like, and how that is said. An identity (C) that is no digest is as good as none to
-# apk, and no reason to refuse the database.
+# For each letter, the form of the value, and its description in messages. apk ignores an identity (C) that is not a
+# digest, so that any text is accepted.
 _FIELDS: Final = {
     **dict.fromkeys("CATULomcsfg", _TEXT),
     **dict.fromkeys("PV", _WORD),
@@ -64,11 +64,11 @@ class _Source:
 def parse_installed(data: bytes, where: str) -> Packages:
     """Return the packages that the database *data* records.
 
-    File names are bytes: those that are no UTF-8 are kept as Python keeps them, by surrogate escapes.
+    Bytes of file names that are not UTF-8 are kept as surrogate escapes (PEP 383).
 
     Raises:
-        DatabaseError: a line that apk does not write, a package without name or version, one that stands there
-            twice, or an end in the middle of a line; the message begins with *where* and the line's number.
+        DatabaseError: a line is malformed, a package has no name or version, a package is recorded twice, or the last
+            line has no end. The message begins with *where* and the number of the line.
     """
     source = _Source(text=data.decode("utf-8", "surrogateescape"), where=where)
     if source.text and source.text[-1] != "\n":
@@ -80,13 +80,13 @@ def parse_installed(data: bytes, where: str) -> Packages:
         package = _package(source, start, end)
         if package.name in packages:
             first = source.line_number(starts[package.name])
-            raise source.error(start, f"package {quoted(package.name)} is there twice (first in line {first})")
+            raise source.error(start, f"package {quoted(package.name)} is recorded twice (first in line {first})")
         packages[package.name], starts[package.name] = package, start
     return Packages(packages.values())
 
 
 def _stanzas(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each package begins and ends in *text*; apk does not insist on the blank line behind the last."""
+    """Yield the offsets of the start and the end of each package in *text*. The last blank line may be missing."""
     start, size = 0, len(text)
     while start < size:
         if text[start] == "\n":
@@ -121,7 +121,7 @@ def _package(source: _Source, start: int, end: int) -> Package:
 
 
 def _field(source: _Source, at: int) -> tuple[str, str]:
-    """Return letter and value of the field at *at*; rows of files are none."""
+    """Return letter and value of the field at *at*; rows of files are not fields."""
     line = source.line(at)
     letter, value = line[:1], line[2:]
     shape = _FIELDS.get(letter)

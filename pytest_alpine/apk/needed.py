@@ -1,4 +1,4 @@
-"""Which packages are installed because others, or the world file, ask for them.
+"""The packages that the world file, or another needed package, asks for.
 
 Spec: apk-world(5), and apk-package(5), "depends" and "install_if".
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]:
-    """Return the names of the packages that *world* asks for, that those need, and that apk adds to them by itself."""
+    """Return the names of the packages in *world*, of their dependencies, and of those that ``install_if`` adds."""
     needed: set[str] = set()
     wanted, bring = list(world), _bring(packages)
     unasked = [package for package in packages.values() if package.install_if]
@@ -35,7 +35,7 @@ def needed_packages(packages: Packages, world: Iterable[Constraint]) -> set[str]
 
 
 def _bring(packages: Packages) -> Mapping[str, list[Package]]:
-    """Return the packages that each name may add by itself."""
+    """Return, for each name, the packages whose ``install_if`` contains it."""
     found: dict[str, list[Package]] = {}
     for package in packages.values():
         for constraint in package.install_if:
@@ -44,7 +44,7 @@ def _bring(packages: Packages) -> Mapping[str, list[Package]]:
 
 
 def _providers(packages: Packages, wanted: Constraint, needed: set[str]) -> list[Package]:
-    """Return all packages that provide *wanted* and are not yet known to be needed."""
+    """Return the packages that provide *wanted* and are not in *needed* yet."""
     if wanted.conflict:
         return []
     providers = (

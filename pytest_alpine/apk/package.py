@@ -1,4 +1,4 @@
-"""Installed packages: what the database records of each, and what they provide together.
+"""Installed packages: the fields of each in the database, and the names that they provide.
 
 Spec: apk-package(5), "PACKAGE INFO METADATA".
 """
@@ -20,27 +20,27 @@ from pytest_alpine.quoting import quoted
 
 @dataclass(frozen=True, repr=False)
 class Package:
-    """An installed package: a view of its fields in the database, in which everything else is derived from them.
+    """An installed package: a view of its fields in the database.
 
-    A field that the database leaves out is empty: ``""``, ``()``, 0 for sizes, else None.
+    A property whose field is missing in the database is empty: ``""``, ``()``, 0 for sizes, else None.
     """
 
     fields: Mapping[str, str]
-    """The values as written, by their one-letter names: ``P`` is the name, ``V`` the version."""
+    """The values of the fields by their letters: ``P`` is the name, ``V`` the version."""
     rows: str = ""
-    """The files and directories as written."""
+    """The rows of its files and directories, as text."""
 
     @property
     def name(self) -> str:
-        """The package's own name."""
+        """The name of the package."""
         return self.fields["P"]
 
     @cached_property
     def version(self) -> Version:
         """The installed version.
 
-        A text that is no version is kept as it is and ordered by what can be read of it, as apk does: one odd
-        version must not cost the facts of a whole image.
+        A malformed version is accepted, because one package must not hide the facts of a whole image. As in apk, its
+        order depends on the part that can be read.
         """
         return Version.lenient(self.fields["V"])
 
@@ -51,22 +51,22 @@ class Package:
 
     @property
     def origin(self) -> str:
-        """The source package it was built from, which security data speak of."""
+        """The source package that it was built from. Security data use this name."""
         return self.fields.get("o", "")
 
     @property
     def license(self) -> str:
-        """Usually an SPDX expression."""
+        """The license, usually as an SPDX expression."""
         return self.fields.get("L", "")
 
     @property
     def description(self) -> str:
-        """What the package is for, in a line."""
+        """One line that says what the package is for."""
         return self.fields.get("T", "")
 
     @property
     def url(self) -> str:
-        """Where the project lives."""
+        """The URL of the project."""
         return self.fields.get("U", "")
 
     @property
@@ -81,7 +81,7 @@ class Package:
 
     @property
     def installed_size(self) -> int:
-        """Bytes on disk as estimated by the packager: blocks of 4 KiB up to Alpine 3.20, exact bytes since."""
+        """Bytes on disk, as the packager records them: in blocks of 4 KiB up to Alpine 3.20, exact since then."""
         return int(self.fields.get("I", 0))
 
     @property
@@ -91,22 +91,22 @@ class Package:
 
     @property
     def build_time(self) -> int | None:
-        """When it was built, in seconds since 1970 (UTC)."""
+        """The time of the build, in seconds since 1970 (UTC)."""
         return self._number("t")
 
     @property
     def provider_priority(self) -> int | None:
-        """Which provider apk prefers for a name that is provided without a version; the greatest wins."""
+        """The priority among the providers of a name without a version; apk prefers the greatest."""
         return self._number("k")
 
     @property
     def replaces_priority(self) -> int | None:
-        """Whose file stays where two packages replace each other's; the greatest wins."""
+        """The priority among packages that replace each other's files; apk keeps the file of the greatest."""
         return self._number("q")
 
     @property
     def flags(self) -> str:
-        """Letters: broken files ``f``, script ``s`` or extended attributes ``x``; ``S`` for digests of SHA-256."""
+        """Letters: ``f`` broken files, ``s`` broken script, ``x`` broken attributes, ``S`` digests of SHA-256."""
         return self.fields.get("f", "")
 
     @property
@@ -121,22 +121,22 @@ class Package:
 
     @cached_property
     def checksum(self) -> Digest | None:
-        """The package's identity, which ``name><Q1...`` in the world file asks for."""
+        """The identity of the package, as in ``name><Q1...`` in the world file."""
         return parse_digest(self.fields.get("C", ""), truncated_sha256="S" in self.flags)
 
     @cached_property
     def depends(self) -> tuple[Constraint, ...]:
-        """What it needs, and with ``!`` what it conflicts with."""
+        """Its dependencies, and with ``!`` its conflicts."""
         return self._constraints("D")
 
     @cached_property
     def provides(self) -> tuple[Constraint, ...]:
-        """Other names it answers to, most with a version after ``=``."""
+        """The names that it provides, most with a version after ``=``."""
         return self._constraints("p")
 
     @cached_property
     def install_if(self) -> tuple[Constraint, ...]:
-        """What makes apk install it unasked, once all of it is met."""
+        """The constraints that make apk install it automatically when all of them are met."""
         return self._constraints("i")
 
     @cached_property
@@ -146,12 +146,12 @@ class Package:
 
     @property
     def files(self) -> tuple[PackageFile, ...]:
-        """The files, links and devices it installs, in the database's order."""
+        """The files, links and devices that it installs, in the order of the database."""
         return self._files[0]
 
     @property
     def directories(self) -> tuple[PackageDirectory, ...]:
-        """The directories it installs, or shares with others."""
+        """The directories that it installs; other packages may install them too."""
         return self._files[1]
 
     @cached_property
@@ -177,20 +177,24 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """A package and one of the names it answers to."""
+    """A package, and its own name or one that it provides."""
 
     package: Package
     provide: Constraint | None = None
-    """The provided name, as the package has it; None for the package's own name."""
+    """The provided name, as the package records it; None for the package's own name."""
 
     @property
     def version(self) -> Version | None:
-        """The version under that name; None where the name is provided without one."""
+        """The version of that name; None if the name is provided without a version."""
         return self.package.version if self.provide is None else self.provide.version
 
 
 class Packages(Mapping[str, Package]):
-    """The installed packages by their own names, in the database's order."""
+    """The installed packages by their own names, in the order of the database.
+
+    Raises:
+        PackageNotInstalled: on access to a name that no package has.
+    """
 
     def __init__(self, packages: Iterable[Package] = ()) -> None:
         self._packages = {package.name: package for package in packages}
@@ -214,17 +218,17 @@ class Packages(Mapping[str, Package]):
         return f"<Packages {' '.join(map(str, self._packages.values()))}>"
 
     def providers(self, name: str) -> tuple[Provider, ...]:
-        """Return the packages that have *name* or provide it, in whatever version; the one that has it is first."""
+        """Return the package that has *name*, then those that provide it, in any version."""
         return tuple(self._by_name.get(name, ()))
 
     def satisfying(self, constraint: Constraint | str) -> Provider | None:
-        """Return the package that *constraint* speaks of, and by which name, or None; a ``!`` is left aside.
+        """Return the package that *constraint* matches, and by which name, or None; ignores ``!``.
 
         Args:
             constraint: in the form of apk's world file: ``musl``, ``curl>=8.5``, ``so:libz.so.1``.
 
         Raises:
-            InvalidConstraint: the text spells no constraint.
+            InvalidConstraint: the text is not a constraint.
         """
         wanted = Constraint.parse(constraint) if isinstance(constraint, str) else constraint
         for provider in self._by_name.get(wanted.name, ()):
@@ -234,10 +238,10 @@ class Packages(Mapping[str, Package]):
         return None
 
     def satisfy(self, constraint: Constraint | str) -> bool:
-        """Whether *constraint* is met: by an installed package, or with ``!`` by the absence of any.
+        """Whether an installed package meets *constraint*, or with ``!`` whether none matches it.
 
         Raises:
-            InvalidConstraint: the text spells no constraint.
+            InvalidConstraint: the text is not a constraint.
         """
         wanted = Constraint.parse(constraint) if isinstance(constraint, str) else constraint
         return (self.satisfying(wanted) is not None) != wanted.conflict
@@ -246,13 +250,13 @@ class Packages(Mapping[str, Package]):
         """Return the package that installs the file at *path*, or None; directories have no owner.
 
         Args:
-            path: as the database has it, links in its directories not followed; a missing first ``/`` is added.
+            path: as the database records it; links are not followed, and a missing first ``/`` is added.
         """
         return self._owners.get("/" + path.lstrip("/"))
 
     def nearest(self, name: str, count: int = 3) -> tuple[str, ...]:
-        """Return at most *count* names, installed or provided, that look like *name*, the most alike first."""
-        # What all names of a namespace share would make them look alike.
+        """Return at most *count* names, installed or provided, that are similar to *name*, most similar first."""
+        # Only the parts behind the namespace are compared: the namespace would make all its names similar.
         namespace, colon, wanted = name.rpartition(":")
         split = (known.rpartition(":") for known in self._by_name)
         known = [rest for *common, rest in split if common == [namespace, colon]]

@@ -1,4 +1,4 @@
-"""Where apk gets packages from.
+"""The repositories that apk installs packages from.
 
 Spec: apk-repositories(5).
 """
@@ -26,29 +26,29 @@ _BRANCH: Final = re.compile(r"/(edge|latest-stable|v[0-9]+(?:\.[0-9]+)+)/([^/]+)
 _URL: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*://|/)\S+")
 
 
-# No mirror has longer URLs; a variable that is set to twice itself, line by line, would outgrow all memory.
+# Characters. No mirror has longer URLs. Without a limit, lines that double a variable would fill the memory.
 _LONGEST: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """One place to get packages from."""
+    """One repository of packages."""
 
     url: str
-    """An URL or an absolute path, with the component at its end, as apk asks for it."""
+    """A URL or an absolute path, with the component at its end."""
     tag: str = ""
-    """Packages come from here only where ``name@tag`` asks for it."""
+    """If there is a tag, apk installs packages from this repository only for ``name@tag``."""
     type: IndexType = "v2"
-    """The form of the index; with ``ndx`` the URL is the index itself."""
+    """The form of the index; with ``ndx``, the URL is that of the index."""
 
     @property
     def branch(self) -> str:
-        """Alpine's branch, ``v3.20`` or ``edge``; empty where the URL is not laid out as Alpine's mirrors are."""
+        """Alpine's branch, ``v3.20`` or ``edge``; empty if the URL does not have the form of Alpine's mirrors."""
         return self._branch_and_component[0]
 
     @property
     def component(self) -> str:
-        """``main``, ``community``, ...; empty where there is no branch."""
+        """The component, such as ``main`` or ``community``; empty if there is no branch."""
         return self._branch_and_component[1]
 
     @cached_property
@@ -63,10 +63,10 @@ class Repository:
 
 @dataclass(kw_only=True)
 class RepositoryParser:
-    """Reads repository files one after the other; variables and defaults hold for all that follow."""
+    """Reads repository files one after the other. A variable or a default also holds in the files that follow."""
 
     arch: Callable[[], str]
-    """Tells ``APK_ARCH``, if it is used."""
+    """Returns the value of ``APK_ARCH``; called only if a line uses it."""
     _variables: dict[str, str] = field(default_factory=dict)
     _default: IndexType | None = None
 
@@ -74,7 +74,7 @@ class RepositoryParser:
         """Yield the repositories that the file *text* lists.
 
         Raises:
-            DatabaseError: a line is no repository, comment or setting; the message begins with *where*.
+            DatabaseError: a line is not a repository, comment or setting; the message begins with *where*.
         """
         for number, line in enumerate(text.split("\n"), 1):
             words = line.split()
@@ -119,11 +119,11 @@ class RepositoryParser:
         return [Repository(url=each, tag=tag, type=kind) for each in urls]
 
     def _expanded(self, text: str) -> str:
-        """Return *text* with its variables in place; what is too long is left as it is, and refused."""
+        """Return *text* with its variables replaced. A text that is too long is returned unchanged, to be refused."""
         return _VARIABLE.sub(self._value, text) if len(text) <= _LONGEST else text
 
     def _value(self, match: re.Match[str]) -> str:
         if match[1] == "APK_ARCH":
             return self.arch()
-        # Left as written where it is not set: what apk makes of that is not documented.
+        # A variable that is not set stays as written, because apk's documentation does not say what it stands for.
         return self._variables.get(match[1], match[0])

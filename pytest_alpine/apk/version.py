@@ -29,11 +29,11 @@ _GRAMMAR: Final = re.compile(
     re.VERBOSE,
 )
 
-# A version becomes one flat tuple: the first number, then for each further part its rank, and its value where it has
-# one. At the first difference two versions either have parts of one kind, which are compared by value, or parts of
-# two kinds. Then a suffix such as _alpha makes its version the smaller one, whatever the other has, and of all other
-# kinds the one that may stand further left is the larger. One rank per kind tells both, so that tuples compare as
-# versions do. The end has a rank too: no version's tuple is the beginning of another's.
+# A version becomes one flat tuple: the first number, then the rank of each further part, followed by its value if it
+# has one. At the first difference, two versions have parts of the same kind or of two kinds. Parts of the same kind are
+# compared by value. Of two kinds, a suffix such as _alpha makes its version the smaller one; else the kind that the
+# grammar places further left is the larger. One rank per kind expresses both rules, so that tuples compare as versions
+# do. The end has a rank too, so that no version's tuple is the beginning of another's.
 _BEFORE_RELEASE: Final = {"alpha": 0, "beta": 1, "pre": 2, "rc": 3}
 _UNREADABLE: Final = 4
 _END: Final = 5
@@ -42,7 +42,7 @@ _HASH: Final = 7
 _SUFFIX_NUMBER: Final = 8
 _AFTER_RELEASE: Final = {"cvs": 9, "svn": 10, "git": 11, "hg": 12, "p": 13}
 _LETTER: Final = 14
-# A number with a leading zero is compared as text with any other, so it is less than all that have none.
+# A number with a leading zero is compared as text, so that it is less than every number without one.
 _ZERO_LED_NUMBER: Final = 15
 _NUMBER: Final = 16
 
@@ -62,22 +62,22 @@ class Version:
     pytest_alpine.errors.InvalidVersion: invalid version: '1.2.x' (expected
     number{.number}[letter]{_suffix[number]}[~hash][-rnumber]; cannot read '.x')
 
-    A version is compared with a text as with the version that it spells, so that a test reads well:
+    A version can be compared with a text that spells a version:
 
     >>> Version("1.2.5-r0") == "1.2.5-r0", Version("1.2.5-r0") >= "1.3"
     (True, False)
 
-    Versions that are equal have one hash, ``10`` and ``010`` too; a text and its version have not: look versions up
-    by versions.
+    Equal versions have equal hashes, also ``10`` and ``010``. A text has another hash than the version that it spells:
+    a set or a dictionary of versions does not find it.
 
     Raises:
-        InvalidVersion: *text* is no version of apk; also when it is what a version is ordered against.
+        InvalidVersion: *text* is not a version of apk; also raised by ``<``, ``<=``, ``>`` and ``>=`` with such a text.
     """
 
     text: str
-    """As it was written."""
+    """The version as it was written."""
     key: Key = field(init=False)
-    """Compares as the version does."""
+    """A tuple that compares as the version does."""
 
     def __post_init__(self) -> None:
         """Read the text."""
@@ -88,16 +88,16 @@ class Version:
         """Return the version that *text* spells.
 
         Raises:
-            InvalidVersion: it spells none.
+            InvalidVersion: *text* is not a version of apk.
         """
         return cls(text)
 
     @classmethod
     def lenient(cls, text: str) -> Version:
-        """Return *text* as a version even if it is none: apk orders such texts by what can be read of them.
+        """Return *text* as a version even if it is malformed, as apk does.
 
-        Package databases of old or foreign tools hold some. What cannot be read orders before the end:
-        ``1.0.x`` is less than ``1.0``, and equals ``1.0.y``.
+        Databases that old or other tools wrote contain such versions. Their order depends on the part that can be
+        read; the rest makes a version smaller: ``1.0.x`` is less than ``1.0``, and equals ``1.0.y``.
         """
         version = cls.__new__(cls)
         object.__setattr__(version, "text", text)
@@ -106,11 +106,11 @@ class Version:
 
     @property
     def is_valid(self) -> bool:
-        """Whether the whole text can be read; only ``lenient`` makes versions of which this is false."""
+        """Whether the whole text can be read. It is False only for versions that ``lenient`` returned."""
         return self.key[-1] == _END
 
     def starts_with(self, prefix: Version) -> bool:
-        """Whether this version matches ``~prefix``: all parts of *prefix*, then anything.
+        """Whether this version matches ``~prefix``: it begins with all parts of *prefix*.
 
         >>> Version("3.3.2-r1").starts_with(Version("3.3")), Version("3.30").starts_with(Version("3.3"))
         (True, False)
@@ -157,7 +157,7 @@ class Version:
 
 def _strict_key(text: str) -> Key:
     if not isinstance(text, str):
-        # A number such as 3.20 has lost its last zero before it comes here.
+        # A float such as 3.20 has already lost its last zero.
         raise InvalidVersion(f"invalid version: {text!r} (expected a text, such as {str(text)!r})")
     match = _GRAMMAR.match(text)
     end = match.end() if match else 0
@@ -197,5 +197,5 @@ def _key(match: re.Match[str], end: int) -> Key:
 
 
 def _number(digits: str) -> int:
-    # apk counts in 64 bits and wraps around. 10**64 is a multiple of 2**64, so that further digits change nothing.
+    # apk's numbers wrap around at 64 bits. 10**64 is a multiple of 2**64, so that only the last 64 digits matter.
     return int(digits) if len(digits) < 20 else int(digits[-64:]) & 0xFFFF_FFFF_FFFF_FFFF  # noqa: PLR2004

@@ -223,7 +223,7 @@ ACL = "uid:gid:octal mode"
             id="no-constraint",
         ),
         pytest.param(
-            "P:x\nV:1\n\nP:y\nV:1\n\nP:x\nV:2\n\n", 7, "package 'x' is there twice (first in line 1)", id="twice"
+            "P:x\nV:1\n\nP:y\nV:1\n\nP:x\nV:2\n\n", 7, "package 'x' is recorded twice (first in line 1)", id="twice"
         ),
         pytest.param("P:x\nV:1\nV:2\n\n", 3, "field 'V' is given twice: '2' and '1'", id="field-twice"),
         pytest.param(
