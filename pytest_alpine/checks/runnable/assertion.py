@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the programs, libraries and scripts in *target* find what they need to start.
 
-    ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK. Every
+    ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK;
+    what only starts another program, as ``tini``, ``su-exec``, ``env`` and ``sh -c`` do, is followed to that one. Every
     executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
     that it needs, for the same machine. Every symbol that a program or one of its libraries needs must be defined by
     what is loaded with it; what a plugin needs, a library that no program loads by itself, by any file of the image.

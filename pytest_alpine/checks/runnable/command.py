@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.checks.runnable.providers import for_program
+from pytest_alpine.checks.runnable.wrappers import Command, started_by
 from pytest_alpine.facts.users import UnknownUserError, find_identity
 
 if TYPE_CHECKING:
@@ -16,20 +17,17 @@ if TYPE_CHECKING:
     from pytest_alpine.checks.runnable.view import View
     from pytest_alpine.rootfs.base import Entry
 
-# Programs that only start another one, which follows "--" or comes next.
-_INITS: Final = {"tini", "tini-static", "dumb-init", "catatonit"}
-_SHELLS: Final = {"sh", "ash", "bash", "dash"}
-# The first word of a shell line, where it is a plain word.
-_FIRST_WORD: Final = re.compile(r"\s*(?:exec\s+)?([\w./+-]+)(?=\s|$)")
-_BUILT_IN: Final = (
-    ". alias bg break builtin case cd chdir command continue declare do echo enable eval exec exit export false fg for "
-    "function getopts hash help history if jobs kill let local printf pwd read readonly return select set shift shopt "
-    "source test time times trap true type typeset ulimit umask unalias unset until wait while"
+# A list that misses JSON's form, so that the builder took it as a line of shell: no command has such a name.
+_JSON_SLIP: Final = re.compile(
+    r"""\s*\[(?:["'\u2018\u2019\u201c\u201d]|\s+(?:"[^"]*"|'[^']*')\s*,|\s*[\w./-]+\s*,).*""", re.DOTALL
 )
-_OF_THE_SHELL: Final = frozenset(_BUILT_IN.split())
+_LINE: Final = 3
 _ACCOUNTS: Final = ("/etc/passwd", "/etc/group")
 _READ_AND_EXECUTE: Final = 0o5
+_READ: Final = 0o4
 _EXECUTE: Final = 0o1
+# What engines and programs put there when a container starts.
+_MADE_LATER: Final = ("/dev/", "/proc/", "/sys/", "/run/", "/var/run/", "/tmp/", "/var/tmp/")  # noqa: S108 - in an image
 
 
 def find_command(view: View) -> Iterator[Finding]:
@@ -38,64 +36,102 @@ def find_command(view: View) -> Iterator[Finding]:
     Of a CMD behind an ENTRYPOINT nobody knows what it means.
     """
     config = view.config
-    yield from _chain(view, "ENTRYPOINT" if config.entrypoint else "CMD", [*config.entrypoint, *config.cmd])
-    if config.healthcheck is not None:
-        yield from _chain(view, "HEALTHCHECK", list(config.healthcheck.command(config.shell)))
+    health = config.healthcheck.command(config.shell) if config.healthcheck is not None else ()
+    slips = [*_slips(view, "ENTRYPOINT", config.entrypoint), *_slips(view, "CMD", config.cmd)]
+    yield from slips
+    if not slips:
+        yield from _chain(view, "ENTRYPOINT" if config.entrypoint else "CMD", (*config.entrypoint, *config.cmd))
+    slips = [*_slips(view, "HEALTHCHECK", health)]
+    yield from slips or _chain(view, "HEALTHCHECK", health)
 
 
-def _chain(view: View, subject: str, words: list[str]) -> Iterator[Finding]:
-    """Yield why the command of *words*, or one that it does nothing but start, would not start."""
-    by_shell = False
-    while words:
-        yield from _program(view, f"{subject} {words!r}", words[0], by_shell=by_shell)
-        by_shell = posixpath.basename(words[0]) in _SHELLS
-        words = _started_by(words)
+def find_started(view: View, subject: str, command: Command) -> Iterator[Finding]:
+    """Yield why *command*, or one that it does nothing but start, would not start."""
+    left: Command | None = command
+    while left is not None:
+        yield from _program(view, subject, left)
+        left = None if left.opened else started_by(left, view.config.env)
 
 
-def _started_by(words: list[str]) -> list[str]:
-    """Return the command that the command *words* only starts; nothing where it does more, or that is not known.
-
-    >>> _started_by(["tini", "--", "serve"]), _started_by(["/bin/sh", "-c", "exec serve --port 80"])
-    (['serve'], ['serve'])
-    """
-    name = posixpath.basename(words[0])
-    if name in _INITS:
-        rest = words[words.index("--") + 1 :] if "--" in words else words[1:]
-        return [] if rest and rest[0].startswith("-") else rest
-    line = _FIRST_WORD.match(words[2]) if name in _SHELLS and words[1:2] == ["-c"] and words[2:] else None
-    return [line[1]] if line and line[1] not in _OF_THE_SHELL else []
+def _chain(view: View, subject: str, words: tuple[str, ...]) -> Iterator[Finding]:
+    if words:
+        yield from find_started(view, subject, Command(words=words, path=view.search_path, user=view.config.user))
 
 
-def _program(view: View, subject: str, name: str, *, by_shell: bool) -> Iterator[Finding]:
-    path = posixpath.join(view.config.working_dir or "/", name) if "/" in name else view.on_path(name)
+def _slips(view: View, subject: str, words: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield a list that its Dockerfile writes almost as JSON, which makes it one line of shell."""
+    if len(words) == _LINE and words[1] == "-c" and _JSON_SLIP.fullmatch(words[2]):
+        hint = 'JSON\'s form takes double quotes only, such as ["app", "--port=80"]'
+        expected = "a list in JSON's form, or a line of shell"
+        yield view.finding(f"{subject} {words[2]!r}", expected, f"a line that {words[0]} takes as one command", hint)
+
+
+def _program(view: View, subject: str, command: Command) -> Iterator[Finding]:
+    name = command.words[0]
+    subject = f"{subject} {list(command.words[:1] if command.in_shell else command.words)!r}"
+    if command.opened:
+        yield from _opened(view, subject, command)
+        return
+    path = posixpath.join(view.config.working_dir or "/", name) if "/" in name else view.on_path(name, command.path)
     problem = "nothing there" if path is None or not name else view.not_executable(path)
     if path is None or problem:
-        where = "" if "/" in name else f" on PATH, {':'.join(view.search_path)}"
-        hint = for_program(view, path or name) if " " not in name else "in JSON's form, each word is an item of its own"
-        yield view.finding(subject, f"a program {name!r}{where}", problem, hint)
+        if command.path_known or "/" in name or not view.is_anywhere(name):
+            yield _missing(view, subject, command, path, problem)
         return
     real = view.rootfs.resolve(path)
-    # A shell runs a file itself that the kernel does not know how to run.
-    if not by_shell and real not in view.binaries.by_path and real not in view.binaries.script_by_path:
+    if not command.in_shell and real not in view.binaries.by_path and real not in view.binaries.script_by_path:
         hint = "a shell script needs a first line such as '#!/bin/sh'"
         yield view.finding(subject, f"a program at {path}", "a file that is neither ELF nor begins with '#!'", hint)
-    closed = _closed(view, real)
+    # The interpreter must be able to read a script.
+    needs = _READ_AND_EXECUTE if real in view.binaries.script_by_path else _EXECUTE
+    yield from _closed(view, subject, command.user, real, needs)
+
+
+def _missing(view: View, subject: str, command: Command, path: str | None, problem: str) -> Finding:
+    name = command.words[0]
+    where = "" if "/" in name else f" on PATH, {':'.join(command.path)}"
+    hint = for_program(view, path or name) if " " not in name else "in JSON's form, each word is an item of its own"
+    return view.finding(subject, f"a program {name!r}{where}", problem, hint)
+
+
+def _opened(view: View, subject: str, command: Command) -> Iterator[Finding]:
+    """Yield why a shell cannot read the file that it is given."""
+    name = command.words[0]
+    path = posixpath.normpath(posixpath.join(view.config.working_dir or "/", name))
+    found = view.snapshot.entry(path)
+    if found is None and "/" not in name and (not command.path_known or view.on_path(name, command.path)):
+        return
+    if found is None and posixpath.join(path, "").startswith((*_MADE_LATER, *view.volumes)):
+        return
+    if found is None or not found.is_file:
+        actual = "nothing there" if found is None else f"a {found.kind}"
+        yield view.finding(subject, f"a file {name!r} that the shell reads", actual)
+        return
+    yield from _closed(view, subject, command.user, found.path, _READ)
+
+
+def _closed(view: View, subject: str, user: str | None, path: str, needs: int) -> Iterator[Finding]:
+    """Yield a folder or file that *user* may not enter or start, on the way to *path*."""
+    closed = _barrier(view, user, path, needs) if user is not None else None
     if closed is not None:
         actual = f"{closed.path}, a {closed.kind} of mode {closed.mode:04o}, owner {closed.uid}:{closed.gid}"
         hint = f"chmod a+rx {closed.path}" if closed.is_file else "put it where that user may go, as in /usr/local/bin"
-        yield view.finding(subject, f"a program that USER {view.config.user} may start", actual, hint)
+        by = f"USER {user}" if user == view.config.user else f"user {user}"
+        yield view.finding(
+            subject,
+            f"a {'file' if needs == _READ else 'program'} that {by} may {'read' if needs == _READ else 'start'}",
+            actual,
+            hint,
+        )
 
 
-def _closed(view: View, path: str) -> Entry | None:
-    """Return the folder or file that the image's USER may not enter or start, on the way to *path*, or None."""
+def _barrier(view: View, user: str, path: str, needs: int) -> Entry | None:
     if view.rootfs.stat("/").uid:
         return None  # in a sandbox of an ordinary user, all files of the image belong to that user
     try:
-        who = find_identity(view.config.user, *(view.snapshot.text(path) or "" for path in _ACCOUNTS))
+        who = find_identity(user, *(view.snapshot.text(path) or "" for path in _ACCOUNTS))
     except UnknownUserError:  # the rule default-user reports it
         return None
-    # The interpreter must be able to read a script.
-    needs = _READ_AND_EXECUTE if path in view.binaries.script_by_path else _EXECUTE
     folders = [path[:end] for end in range(1, len(path)) if path[end] == "/"]
     for place, bits in [*((folder, _EXECUTE) for folder in folders), (path, needs)] if who.uid else []:
         entry = view.rootfs.stat(place)

@@ -60,7 +60,7 @@ def for_program(view: View, name: str) -> str:
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     place = name if "/" in name else view.on_path(name)
     here = view.snapshot.entry(place) if place else None
-    if here is not None:
+    if here is not None and not here.executable:
         return f"chmod a+x {here.path}" if here.is_file else ""
     found = view.on_path(base)
     known = posixpath.dirname(name) in _COMMANDS and re.fullmatch(r"[\w.+-]+", base)

@@ -13,7 +13,7 @@ from pytest_alpine.checks.subjects import is_for, matches
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_alpine.checks.snapshot import Snapshot
     from pytest_alpine.elf.reader import ElfFile
@@ -77,6 +77,15 @@ class View:
         path = self.config.env.get("PATH", _DEFAULT_PATH)
         return tuple(part or self.config.working_dir or "/" for part in path.split(":"))
 
+    @cached_property
+    def volumes(self) -> tuple[str, ...]:
+        """The image's volumes, with a slash behind: what a user puts there, nobody knows."""
+        return tuple(posixpath.join(posixpath.normpath(path), "") for path in self.config.volumes)
+
+    def is_anywhere(self, name: str) -> bool:
+        """Whether any folder of the image has something of that *name*."""
+        return any(posixpath.basename(path) == name for path in self.snapshot.entries)
+
     def is_foreign(self, path: str) -> bool:
         """Whether the file at *path* is not checked."""
         return matches(path, self.foreign)
@@ -96,9 +105,14 @@ class View:
             return f"a {found.kind}"
         return "" if found.executable else f"a file that nobody may execute (mode {found.mode:o})"
 
-    def on_path(self, name: str) -> str | None:
-        """Return the program *name* on PATH; else the first file of that name there, or None."""
-        places = [f"{directory.rstrip('/')}/{name}" for directory in self.search_path]
+    def on_path(self, name: str, folders: Iterable[str] | None = None) -> str | None:
+        """Return the program *name* on PATH; else the first file of that name there, or None.
+
+        Args:
+            name: without folders.
+            folders: those of another PATH than the image's.
+        """
+        places = [f"{directory.rstrip('/')}/{name}" for directory in (self.search_path if folders is None else folders)]
         files = [place for place in places if (entry := self.snapshot.entry(place)) is not None and entry.is_file]
         return next((place for place in files if not self.not_executable(place)), files[0] if files else None)
 
