@@ -1,1 +1,1 @@
-"""ELF files, and where musl's loader finds their libraries."""
+"""ELF files, and the libraries that musl's loader finds for them."""

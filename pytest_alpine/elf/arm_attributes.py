@@ -1,4 +1,4 @@
-"""Build attributes of ARM ELF files: all that tells a stripped arm/v7 binary from one for arm/v6.
+"""Build attributes of ARM ELF files. In a stripped binary, only they distinguish arm/v7 from arm/v6.
 
 Spec: https://github.com/ARM-software/abi-aa/blob/main/addenda32/addenda32.rst
 """
@@ -15,19 +15,19 @@ from pytest_alpine.errors import MalformedImage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Tag_CPU_arch; the microcontroller profiles (11 to 13, 16, 17, 21) run no Linux.
+# Tag_CPU_arch; Linux does not run on the microcontroller profiles (11 to 13, 16, 17, 21).
 _ARCHITECTURES: Final = {0: 3, 1: 4, 2: 4, 3: 5, 4: 5, 5: 5, 6: 6, 7: 6, 8: 6, 9: 6, 10: 7, 14: 8, 15: 8, 22: 9}
 
-# pyelftools looks some 5,000 times into an ordinary file; where offsets lead round in a circle it would for ever.
+# pyelftools reads an ordinary file about 5,000 times. In a file whose offsets form a loop, it would never stop.
 _MAX_READS: Final = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArmAttributes:
-    """For which ARM processors a binary was built."""
+    """The ARM processors that a binary was built for."""
 
     architecture: int | None
-    """The version of the architecture, such as 6 or 7; None where the file does not say."""
+    """The version of the architecture, such as 6 or 7; None if the file does not record it."""
     fp_arch: int
     """Tag_FP_arch: 0 none, 2 VFPv2, 3 VFPv3, 4 VFPv3-D16, ..."""
     hard_float: bool
@@ -35,14 +35,14 @@ class ArmAttributes:
 
 
 def read_arm_attributes(data: bytes | IO[bytes], where: str) -> ArmAttributes | None:
-    """Return the build attributes of the ARM ELF file *data*, or None where it has none.
+    """Return the build attributes of the ARM ELF file *data*, or None if it has none.
 
     Args:
-        data: its bytes, or a seekable stream of them.
-        where: what messages call it.
+        data: the bytes of the file, or a seekable stream of them.
+        where: the name of the file in messages.
 
     Raises:
-        MalformedImage: not an ELF file, or a broken one; the message begins with *where*.
+        MalformedImage: *data* is not an ELF file, or is broken; the message begins with *where*.
     """
     bounded = _Bounded(io.BytesIO(data) if isinstance(data, bytes) else data)
     with _elf_errors(where):
@@ -73,7 +73,7 @@ def _tags(stream: IO[bytes]) -> dict[str, int] | None:
 
 
 class _TooManyReads(Exception):
-    """A file made its reader look at it more often than any honest one does."""
+    """A reader read a file more often than any ordinary file needs."""
 
 
 class _Bounded(io.RawIOBase):
@@ -95,7 +95,7 @@ class _Bounded(io.RawIOBase):
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return where the stream is."""
+        """Return the position of the stream."""
         return self._stream.tell()
 
 
@@ -103,6 +103,6 @@ class _Bounded(io.RawIOBase):
 def _elf_errors(where: str) -> Iterator[None]:
     try:
         yield
-    # Not only ELFError: on broken files, pyelftools fails in whatever way the nonsense leads to.
+    # On broken files, pyelftools raises many kinds of exceptions, not only ELFError.
     except Exception as error:
         raise MalformedImage(f"{where}: broken ELF file: {type(error).__name__}: {error}") from error

@@ -1,7 +1,7 @@
-"""The bytes of an ELF file as a program loader reads them: header, program headers, dynamic section.
+"""The parts of an ELF file that a program loader reads: header, program headers, dynamic section.
 
 Spec: the System V gABI, chapters 4 and 5.
-Section headers are not read, as loaders do not read them and a stripped file may have none.
+Section headers are not read: loaders do not read them, and a stripped file may have none.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _PN_XNUM: Final = 0xFFFF
 _DT_NULL: Final = 0
 _DT_STRTAB: Final = 5
 
-# Linux refuses a longer interpreter, and no longer name can be opened.
+# Bytes. Linux refuses a longer interpreter, and cannot open a longer name.
 _PATH_MAX: Final = 4096
-# Far above what linkers write (some 40 entries); without a limit a small file could keep its reader busy for hours.
+# Far more than linkers write (about 40 entries). Without a limit, a small file could keep its reader busy for hours.
 _MAX_DYNAMIC_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """The records of one class of ELF files, as ``struct`` writes them."""
+    """The records of one class of ELF files, as formats of ``struct``."""
 
     bits: Literal[32, 64]
     header: str
-    """Type, machine, version, entry, two places, flags, size; the size and number of program headers."""
+    """Type, machine, version, entry, two offsets, flags, size; the size and number of program headers."""
     segment: str
-    """Type, offset, address, size in the file; the 32-bit form has its flags elsewhere."""
+    """Type, offset, address, size in the file; the flags, whose position differs, are skipped."""
     dynamic: str
 
 
@@ -53,7 +53,7 @@ _BYTE_ORDERS: Final = {1: "<", 2: ">"}
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The fields of a program header that matter here."""
+    """The fields of a program header that this module uses."""
 
     type: int
     offset: int
@@ -62,10 +62,10 @@ class Segment:
 
 
 class ElfContents:
-    """The contents of one ELF file; every look at its bytes is checked against its length.
+    """The contents of one ELF file. Every read is checked against the length of the file.
 
     Raises:
-        MalformedImage: not an ELF file, or a broken one; the message begins with *where*. All methods raise it.
+        MalformedImage: *data* is not an ELF file, or is broken; the message begins with *where*. All methods raise it.
     """
 
     def __init__(self, data: bytes | IO[bytes], where: str) -> None:
@@ -98,7 +98,7 @@ class ElfContents:
         return int(self._header[6])
 
     def interpreter(self) -> str | None:
-        """Return what PT_INTERP names, or None."""
+        """Return the path in PT_INTERP, or None."""
         segment = next((found for found in self._segments if found.type == _PT_INTERP), None)
         if segment is None:
             return None
@@ -107,7 +107,7 @@ class ElfContents:
         return _decoded(self.bytes_at(segment.offset, segment.size, "interpreter").partition(b"\0")[0])
 
     def dynamic(self) -> Mapping[int, list[int]]:
-        """Return the values of every tag of the dynamic section; none where there is no such section."""
+        """Return the values of every tag of the dynamic section; empty if there is no such section."""
         segment = next((found for found in self._segments if found.type == _PT_DYNAMIC), None)
         values: dict[int, list[int]] = {}
         if segment is None:
@@ -123,7 +123,7 @@ class ElfContents:
         return values
 
     def tag_string(self, dynamic: Mapping[int, list[int]], tag: int) -> str | None:
-        """Return the string that the first entry of *tag* names, or None."""
+        """Return the string that the first entry of *tag* refers to, or None."""
         return self.string(dynamic, dynamic[tag][0]) if tag in dynamic else None
 
     def string(self, dynamic: Mapping[int, list[int]], offset: int) -> str:
@@ -133,26 +133,26 @@ class ElfContents:
         return self._text(self.place(dynamic[_DT_STRTAB][0], "string table") + offset, "dynamic string")
 
     def place(self, address: int, what: str) -> int:
-        """Return where in the file the byte stands that is loaded at *address*."""
+        """Return the offset in the file of the byte that is loaded at *address*."""
         for segment in self._segments:
             if segment.type == _PT_LOAD and segment.address <= address < segment.address + segment.size:
                 return address - segment.address + segment.offset
         raise self.broken(f"{what} at address {address:#x}, which no segment loads")
 
     def struct_at(self, layout: str, place: int, what: str) -> tuple[Any, ...]:
-        """Return the fields of the record at *place* of the file, in the file's byte order."""
+        """Return the fields of the record at offset *place*, in the byte order of the file."""
         form = self.order + layout
         return struct.unpack(form, self.bytes_at(place, struct.calcsize(form), what))
 
     def bytes_at(self, place: int, length: int, what: str) -> bytes:
-        """Return *length* bytes from *place* of the file."""
+        """Return *length* bytes at offset *place*."""
         if length < 0 or place + length > self._end:
             raise self.broken(f"truncated: {what} at byte {place}, the file has {self._end}")
         self._stream.seek(place)
         return self._stream.read(length)
 
     def broken(self, problem: str) -> MalformedImage:
-        """Return the error that says what is broken."""
+        """Return an error whose message names the file and the *problem*."""
         return MalformedImage(f"{self._where}: broken ELF file: {problem}")
 
     def _program_headers(self) -> Iterator[Segment]:
@@ -174,5 +174,5 @@ class ElfContents:
 
 
 def _decoded(name: bytes) -> str:
-    # Names are bytes to Linux; odd ones survive the way back, as they do in the names of a tar.
+    # Names are bytes to Linux. Those that are not UTF-8 become surrogate escapes, as in the names of a tar.
     return name.decode("utf-8", "surrogateescape")

@@ -1,8 +1,9 @@
-"""Where musl's loader finds the libraries of a program, or why it does not.
+"""musl's loader: the libraries that it finds for a program, and those that it does not find.
 
 Spec: musl's manual ("Dynamic linker", https://musl.libc.org/doc/1.1.24/manual.html) and its ``ldso/dynlink.c``.
-It differs from glibc's: run paths are inherited from all who need a library, whether DT_RPATH or DT_RUNPATH; the first
-file of the name is taken, whatever machine it is for; there is no cache; and some names always mean musl itself.
+It differs from glibc's loader: a library is also searched in the run paths of all objects that led to it, DT_RPATH or
+DT_RUNPATH; the first file with the name is used, even if it is for another machine; there is no cache; and some names
+always mean musl itself.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
     from pytest_alpine.elf.reader import ElfFile
     from pytest_alpine.rootfs.base import Entry, RootFS
 
-# Names that mean musl itself, as long as something follows the dot: libm.so.6 of glibc too.
+# Names that mean musl itself, whatever follows the dot: also glibc's libm.so.6.
 _ITSELF: Final = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 _ORIGIN: Final = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
 _SEPARATOR: Final = re.compile(r"[:\n]+")
 SYSTEM_PATH: Final = ("/lib", "/usr/local/lib", "/usr/lib")
-"""Where every library is looked for at last, unless ``/etc/ld-musl-ARCH.path`` says otherwise."""
+"""The directories that are searched last, unless ``/etc/ld-musl-ARCH.path`` replaces them."""
 
-# The loader's buffer for a path that it tries; longer ones are passed over.
+# Bytes of the loader's buffer for a path; it skips longer ones.
 _LONGEST: Final = 2 * 255 + 2
 _LIMIT: Final = 1 << 16
-# A loader that is given libraries which need each other in ever new ways would go on for long.
+# Without a limit, many libraries that need each other would keep the search busy for long.
 _MAX_OBJECTS: Final = 4096
-# Ten thousand programs, forty libraries each, five directories. Without a limit, a file of directories and one of
-# needs, small as they are, would keep their reader busy for days.
+# Ten thousand programs, forty libraries each, five directories. Without a limit, a small file with many directories
+# and one with many needed libraries would keep the search busy for days.
 _MAX_PLACES: Final = 2_000_000
 _KEPT: Final = 100_000
 
@@ -44,23 +45,23 @@ class Missing:
     """A library that the loader does not find, or finds and cannot use."""
 
     name: str
-    """As DT_NEEDED has it."""
+    """The name in DT_NEEDED."""
     needed_by: str
-    """The file that needs it, without links."""
+    """The path, without links, of the file that needs it."""
     problem: Problem
-    """``no library``: the first file of that name is no ELF file that can be loaded, and musl looks no further."""
+    """``no library``: the first file with the name is not a loadable ELF file, and musl searches no further."""
     found: str | None
-    """The file that was found."""
+    """The path of the file that was found, or None."""
     searched: tuple[str, ...]
-    """The directories in which it was looked for, in their order."""
+    """The directories that were searched, in order."""
 
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class _Object:
-    """A program or library as it is being loaded."""
+    """A loaded program or library."""
 
     name: str
-    """The path by which it was opened; ``$ORIGIN`` is its directory."""
+    """The path that was opened; ``$ORIGIN`` is its directory."""
     real: str
     elf: ElfFile
     needed_by: _Object | None = None
@@ -69,17 +70,17 @@ class _Object:
         """Return the directories of its run path; DT_RUNPATH hides DT_RPATH."""
         text = self.elf.rpath if self.elf.runpath is None else self.elf.runpath
         if not text or len(_ORIGIN.findall(text)) != text.count("$"):
-            return ()  # any other word behind a $ makes musl ignore the whole path
+            return ()  # musl ignores the whole path if it contains any other variable
         origin = self.name.rpartition("/")[0]
         return _directories(_ORIGIN.sub(lambda _: origin, text))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What the loader makes of one program or library."""
+    """The result of loading one program or library."""
 
     objects: tuple[str, ...]
-    """The files that are loaded, itself first, without links."""
+    """The paths of the loaded files, without links; the program or library itself is the first."""
     missing: tuple[Missing, ...]
 
 
@@ -89,9 +90,9 @@ class MuslLoader:
 
     rootfs: RootFS
     elf_at: Callable[[str], ElfFile | None]
-    """Returns the ELF file at a path without links; None where the file there is something else, or broken."""
+    """Returns the ELF file at a path without links; None if the file is not ELF, or is broken."""
     arch: str
-    """The loader's name of the machine, as in ``ld-musl-NAME.so.1``."""
+    """The architecture as musl calls it, as in ``ld-musl-NAME.so.1``."""
     library_path: str = ""
     """LD_LIBRARY_PATH."""
     _entries: dict[str, Entry | None] = field(default_factory=dict)
@@ -99,15 +100,15 @@ class MuslLoader:
     _system_paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def load(self, path: str, interpreter: str | None = None) -> Loaded:
-        """Return what is loaded for the ELF file at *path*, as ``ldd`` would tell it.
+        """Return what musl loads for the ELF file at *path*, as ``ldd`` would show it.
 
         Args:
-            path: the file, without links.
-            interpreter: the name by which musl's loader is started; the usual one when None. Its own folder decides
-                where ``etc/ld-musl-ARCH.path`` is looked for.
+            path: the path of the file, without links.
+            interpreter: the path of musl's loader; ``/lib/ld-musl-ARCH.so.1`` when None. From
+                ``PREFIX/lib/ld-musl-ARCH.so.1``, the loader reads ``PREFIX/etc/ld-musl-ARCH.path``.
 
         Raises:
-            MalformedImage: libraries are to be looked for in more places than any honest image has.
+            MalformedImage: the search has more paths to try than any ordinary image needs.
         """
         elf = self.elf_at(path)
         if elf is None:
@@ -128,17 +129,17 @@ class MuslLoader:
         return found
 
     def count(self, places: int, needer: str) -> None:
-        """Count *places* in which a library of *needer* may be looked for.
+        """Add *places*, the number of paths that are tried for a library of *needer*, to the total.
 
         Raises:
-            MalformedImage: there are too many by now.
+            MalformedImage: the total is too large.
         """
         self._looked[0] += places
         if self._looked[0] > _MAX_PLACES:
-            raise MalformedImage(f"{needer}: libraries are to be looked for in more than {_MAX_PLACES} places")
+            raise MalformedImage(f"{needer}: the search for libraries tries more than {_MAX_PLACES} paths")
 
     def system_path(self, interpreter: str) -> tuple[str, ...]:
-        """Return the directories in which every library is looked for at last."""
+        """Return the directories that are searched last."""
         # From PREFIX/lib/ld-musl-ARCH.so.1 to PREFIX/etc/ld-musl-ARCH.path.
         prefix = interpreter.rpartition("/")[0].rpartition("/")[0]
         path = f"{prefix}/etc/ld-musl-{self.arch}.path"
@@ -151,13 +152,13 @@ class MuslLoader:
             return SYSTEM_PATH
         try:
             text = self.rootfs.read(path, _LIMIT)
-        except FileNotInImage:  # a folder: it can be opened, and nothing can be read of it
+        except FileNotInImage:  # a directory can be opened, but not read
             return ()
         return _directories(text.partition(b"\0")[0].decode("utf-8", "surrogateescape"))
 
 
 class _Loading:
-    """The loading of one program: breadth first, each library once."""
+    """Loads one program: breadth first, each library once."""
 
     def __init__(self, loader: MuslLoader, interpreter: str) -> None:
         self._loader = loader
@@ -168,10 +169,10 @@ class _Loading:
         self._missing: list[Missing] = []
 
     def run(self, program: _Object) -> Loaded:
-        """Load *program* and all that it needs."""
+        """Load *program* and the libraries that it needs, directly and indirectly."""
         self._queue.append(program)
         self._by_file[program.real] = program
-        for needer in self._queue:  # grows while it is walked
+        for needer in self._queue:  # _need appends to it
             for name in needer.elf.needed:
                 if not _ITSELF.match(name) and name != self._interpreter and len(self._queue) < _MAX_OBJECTS:
                     self._need(name, needer)
@@ -201,7 +202,7 @@ class _Loading:
             )
             return
         if elf.soname is not None and elf.soname.startswith("libc."):
-            return  # a C library under whatever name: musl takes itself instead, lest there be two of them
+            return  # a C library under another name: musl uses itself instead, so that there is only one
         found = _Object(name=path, real=entry.path, elf=elf, needed_by=needer)
         self._by_file[entry.path] = found
         if "/" not in name:
@@ -209,10 +210,10 @@ class _Loading:
         self._queue.append(found)
 
     def _find(self, name: str, directories: tuple[str, ...]) -> tuple[str, Entry | None]:
-        """Return the first place where something is called *name*: that is what musl opens, whatever it is."""
+        """Return the first path that exists, and its entry: musl opens that file, whatever it is."""
         places = [name] if "/" in name else [f"{directory}/{name}" for directory in directories]
         for place in places:
-            # Relative names are looked for in the directory in which a program is started: "/" unless told otherwise.
+            # Relative names start at the working directory of the program, which is "/" here.
             entry = self._loader.entry_at(place) if name and len(place.encode(errors="replace")) < _LONGEST else None
             if entry is not None:
                 return place, entry

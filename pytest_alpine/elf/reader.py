@@ -1,8 +1,8 @@
-"""ELF files as a program loader sees them: for which machine they are, and what they need.
+"""ELF files as a program loader sees them: their machine, and the libraries that they need.
 
 Specs: the System V gABI (chapters 4 and 5), and the symbol versions of the Linux Standard Base (``Elf_Verneed``).
-An image holds hundreds of ELF files, and most questions need the first hundred bytes of each: these parts are read
-here, at microseconds a file. pyelftools reads what only sections hold (``arm_attributes.py``).
+An image contains hundreds of ELF files, and most checks need only the headers of each. This module reads them in
+microseconds per file. pyelftools reads what only sections contain (``arm_attributes.py``).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _DT_FLAGS_1: Final = 0x6FFFFFFB
 _DT_VERNEED: Final = 0x6FFFFFFE
 _DT_VERNEEDNUM: Final = 0x6FFFFFFF
 
-# Far above what linkers write (some 50 versions); without a limit a small file could keep its reader busy for hours.
+# Far more than linkers write (about 50 versions). Without a limit, a small file could keep its reader busy for hours.
 _MAX_VERSIONS: Final = 4096
 
-# The libraries of glibc. Others version their symbols GLIBC_* too: GCC's libgcc_s does in every build, musl's
-# included, and auditwheel renames its copies (libgcc_s-0cd532bd.so.1).
+# The libraries of glibc. Other libraries have symbol versions GLIBC_* too: GCC's libgcc_s has them in every build, also
+# for musl, and auditwheel renames its copies of it (libgcc_s-0cd532bd.so.1).
 _GLIBC_LIBRARY: Final = re.compile(
     r"(?:lib(?:c|m|pthread|dl|rt|util|mvec|resolv|crypt|anl|nsl|BrokenLocale|nss_\w+|thread_db|c_malloc_debug)"
     r"|ld|ld64|ld-linux(?:-[\w-]+)?)\.[^/]+"
@@ -43,7 +43,7 @@ _GLIBC_LIBRARY: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ElfHeader:
-    """What the kernel looks at: for which machine an ELF file is, and who loads it."""
+    """The fields of an ELF file that the kernel reads: its machine and its loader."""
 
     bits: Literal[32, 64]
     big_endian: bool
@@ -53,19 +53,19 @@ class ElfHeader:
     """``e_type``: 1 relocatable, 2 executable at a fixed address, 3 shared object or executable at any address."""
     osabi: int
     flags: int
-    """``e_flags``, which each machine defines for itself."""
+    """``e_flags``, whose meaning depends on the machine."""
     interpreter: str | None
-    """The program loader that it asks for (PT_INTERP)."""
+    """The path of its program loader (PT_INTERP), or None."""
 
     @property
     def form(self) -> tuple[int, int, bool]:
-        """What the files for one machine share: ``machine``, ``bits`` and ``big_endian``."""
+        """The fields that all files for one machine share: ``machine``, ``bits`` and ``big_endian``."""
         return self.machine, self.bits, self.big_endian
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VersionNeed:
-    """The symbol versions that an ELF file needs of one library."""
+    """The symbol versions that an ELF file needs from one library."""
 
     library: str
     versions: tuple[str, ...]
@@ -73,20 +73,20 @@ class VersionNeed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ElfFile(ElfHeader):
-    """An ELF file: its header and what it asks of the dynamic loader."""
+    """An ELF file: its header, and what it needs from the dynamic loader."""
 
     needed: tuple[str, ...]
-    """The libraries it needs (DT_NEEDED), in their order."""
+    """The names of the libraries that it needs (DT_NEEDED), in the order of the file."""
     soname: str | None
     runpath: str | None
     rpath: str | None
     flags_1: int
-    """DT_FLAGS_1, 0 where there is none."""
+    """DT_FLAGS_1; 0 if there is none."""
     version_needs: tuple[VersionNeed, ...]
 
     @property
     def glibc_versions(self) -> tuple[str, ...]:
-        """The versions that it needs of glibc's libraries, such as ``GLIBC_2.34``: it was built against glibc."""
+        """The symbol versions that it needs from glibc, such as ``GLIBC_2.34``; empty if it was not built for glibc."""
         needs = [need for need in self.version_needs if _GLIBC_LIBRARY.fullmatch(need.library)]
         named = {name for need in needs for name in need.versions if name.startswith("GLIBC_")}
         return tuple(sorted(named))
@@ -104,28 +104,28 @@ class ElfFile(ElfHeader):
 
 
 def is_elf(head: bytes) -> bool:
-    """Whether a file that begins with *head* is an ELF file; four bytes tell."""
+    """Whether a file that begins with *head* is an ELF file; the first four bytes are enough."""
     return head.startswith(MAGIC)
 
 
 def read_header(data: bytes | IO[bytes], where: str) -> ElfHeader:
-    """Return the header of the ELF file *data*, its bytes or a seekable stream of them.
+    """Return the header of the ELF file *data*, which is the bytes of the file or a seekable stream of them.
 
     Raises:
-        MalformedImage: not an ELF file, or a broken one; the message begins with *where*.
+        MalformedImage: *data* is not an ELF file, or is broken; the message begins with *where*.
     """
     return ElfHeader(**_header(ElfContents(data, where)))
 
 
 def read_elf(data: bytes | IO[bytes], where: str) -> ElfFile:
-    """Return what the ELF file *data* asks of its loaders. Time and memory are bounded, whatever it claims.
+    """Return the header and the dynamic section of the ELF file *data*. Time and memory are bounded for any content.
 
     Args:
-        data: its bytes, or a seekable stream of them.
-        where: what messages call it.
+        data: the bytes of the file, or a seekable stream of them.
+        where: the name of the file in messages.
 
     Raises:
-        MalformedImage: not an ELF file, or a broken one; the message begins with *where*.
+        MalformedImage: *data* is not an ELF file, or is broken; the message begins with *where*.
     """
     contents = ElfContents(data, where)
     dynamic = contents.dynamic()
@@ -154,7 +154,7 @@ def _header(contents: ElfContents) -> dict[str, Any]:
 
 
 def _version_needs(contents: ElfContents, dynamic: Mapping[int, list[int]]) -> Iterator[VersionNeed]:
-    """Yield the symbol versions needed of each library."""
+    """Yield the symbol versions needed from each library."""
     if _DT_VERNEED not in dynamic:
         return
     place, left = contents.place(dynamic[_DT_VERNEED][0], "needed versions"), _MAX_VERSIONS

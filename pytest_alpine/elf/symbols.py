@@ -1,8 +1,8 @@
-"""The dynamic symbols of ELF files: what each needs of others, what each defines, and what a loader would not find.
+"""The dynamic symbols of ELF files: those that a file needs, those that it defines, and those that no file defines.
 
 Specs: the System V gABI ("Symbol Table", "Relocation", "Hash Table"); DT_GNU_HASH as binutils write it; and musl's
-``ldso/dynlink.c`` (``do_relocs``, ``find_sym2``). musl looks up the symbols that relocations name, and no others, in
-all objects that it has loaded. Versions do not matter to it, but for symbols that are hidden in favour of another one.
+``ldso/dynlink.c`` (``do_relocs``, ``find_sym2``). musl looks up only the symbols that relocations refer to, in all
+loaded objects. It ignores symbol versions, but skips a symbol that its file hides in favour of another version.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _DT_PLTREL: Final = 20
 _DT_VERSYM: Final = 0x6FFFFFF0
 _DT_GNU_HASH: Final = 0x6FFFFEF5
 _RELA: Final = 7
-# Where a table of relocations stands, its bytes, and which form it has: DT_RELA, DT_REL, and DT_JMPREL.
+# For each table of relocations, the tags of its address, its size and its form: DT_RELA, DT_REL, and DT_JMPREL.
 _TABLES: Final = ((_RELA, 8, _RELA), (17, 18, 17), (23, 2, None))
 
 _STB_LOCAL: Final = 0
 _STB_WEAK: Final = 2
 _STT_TLS: Final = 6
-# What musl takes for a definition: symbols without a type, data, functions, common blocks and thread-local data, ...
+# musl accepts as definitions symbols without a type, data, functions, common blocks and thread-local data, ...
 _TYPES: Final = frozenset({0, 1, 2, 5, _STT_TLS})
 # ... that are global, weak, or unique (STB_GNU_UNIQUE).
 _BINDINGS: Final = frozenset({1, _STB_WEAK, 10})
 _HIDDEN: Final = 0x8000
 
 _EM_S390: Final = 22
-# R_*_COPY by machine: the program has room for the data of a library, which must define them.
+# R_*_COPY by machine: the program reserves space for data of a library, which must define the symbol.
 _COPY: Final = {3: 5, 20: 19, 21: 19, _EM_S390: 9, 40: 20, 62: 5, 183: 1024, 243: 4, 258: 4}
 
 # Chromium has 300,000 relocations and 20,000 symbols; libLLVM has 60,000 symbols.
 _MAX_SYMBOLS: Final = 1 << 20
 _MAX_TABLE: Final = 256 << 20
-# Names may share their ends: all together, they may be somewhat longer than the table that holds them.
+# Names may share their ends, so that all names together may be longer than the table that contains them.
 _SHARING: Final = 8
 _SPARE: Final = 1 << 16
 
@@ -54,22 +54,22 @@ class Symbols:
     """The dynamic symbols of one file."""
 
     needed: frozenset[bytes]
-    """What its relocations need of other objects; weak symbols may stay without a definition and are left out."""
+    """The symbols that its relocations need from other objects, without weak ones, which need no definition."""
     copied: frozenset[bytes]
-    """What its relocations copy from another object."""
+    """The symbols whose data its relocations copy from another object."""
     defined: frozenset[bytes]
-    """What a look-up finds in it."""
+    """The symbols that a look-up finds in it."""
 
 
 def read_symbols(data: bytes | IO[bytes], where: str) -> Symbols:
-    """Return the dynamic symbols of the ELF file *data*. Time and memory are bounded, whatever it claims.
+    """Return the dynamic symbols of the ELF file *data*. Time and memory are bounded for any content.
 
     Args:
-        data: its bytes, or a seekable stream of them.
-        where: what messages call it.
+        data: the bytes of the file, or a seekable stream of them.
+        where: the name of the file in messages.
 
     Raises:
-        MalformedImage: not an ELF file, or a broken one; the message begins with *where*.
+        MalformedImage: *data* is not an ELF file, or is broken; the message begins with *where*.
     """
     contents = ElfContents(data, where)
     dynamic = contents.dynamic()
@@ -77,7 +77,7 @@ def read_symbols(data: bytes | IO[bytes], where: str) -> Symbols:
         return Symbols(needed=frozenset(), copied=frozenset(), defined=frozenset())
     table = _SymbolTable(contents, dynamic)
     named, copied = _relocated(contents, dynamic)
-    # Look-ups find a symbol by its name's hash: none that has no name.
+    # A look-up uses the hash of the name, so that it finds no symbol without a name.
     defined = frozenset(table.defined(*_hashed(contents, dynamic))) - {b""}
     return Symbols(
         needed=frozenset(table.needed(named)) - defined, copied=frozenset(table.names(copied)), defined=defined
@@ -85,15 +85,15 @@ def read_symbols(data: bytes | IO[bytes], where: str) -> Symbols:
 
 
 def unresolved(objects: Sequence[Symbols], scope: Sequence[Symbols] = ()) -> Iterator[tuple[int, frozenset[bytes]]]:
-    """Yield which symbols have no definition: the number of the object that needs them, and their names.
+    """Yield the symbols that no object defines: the number of the object that needs them, and their names.
 
     Args:
-        objects: what is loaded, the program first.
-        scope: further objects that are loaded, such as the C library, and are not looked at themselves.
+        objects: the loaded objects, the program first.
+        scope: further loaded objects, such as the C library, whose own needs are not checked.
     """
     for number, found in enumerate(objects):
         lacking = _without(found.needed, [*scope, *objects])
-        # Only the program has copies: its own definition is the room for one.
+        # Only the program has copies; its own definition is the reserved space.
         copied = _without(found.copied, [*scope, *objects[1:]]) if number == 0 else frozenset()
         if lacking or copied:
             yield number, lacking | copied
@@ -112,7 +112,7 @@ class _SymbolTable:
 
     def __init__(self, contents: ElfContents, dynamic: Mapping[int, list[int]]) -> None:
         self._contents = contents
-        # The name, value, info and section of each; the rest is padded over.
+        # The name, value, info and section of each symbol; padding skips the rest.
         form = "IB1xHQ8x" if contents.layout.bits == 64 else "II4xB1xH"  # noqa: PLR2004 - bits
         self._entry = struct.Struct(contents.order + form)
         self._wide = contents.layout.bits == 64  # noqa: PLR2004 - bits
@@ -124,7 +124,7 @@ class _SymbolTable:
         self._left = _SHARING * size + _SPARE
 
     def needed(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """Yield the names of the symbols *numbers* that some object must define: weak ones need no definition."""
+        """Yield the names of the symbols *numbers* without weak ones, which need no definition."""
         for name, info, section, _ in self._symbols(numbers):
             if info >> 4 != _STB_LOCAL and (section or info >> 4 != _STB_WEAK):
                 yield self._name(name)
@@ -170,7 +170,7 @@ class _SymbolTable:
 
 
 def _relocated(contents: ElfContents, dynamic: Mapping[int, list[int]]) -> tuple[set[int], set[int]]:
-    """Return the numbers of the symbols that relocations name, and of those that they copy."""
+    """Return the numbers of the symbols that relocations refer to, and of those whose data they copy."""
     wide = contents.layout.bits == 64  # noqa: PLR2004 - bits
     shift, mask = (32, (1 << 32) - 1) if wide else (8, 255)
     named: set[int] = set()
@@ -188,7 +188,7 @@ def _relocated(contents: ElfContents, dynamic: Mapping[int, list[int]]) -> tuple
         words.frombytes(contents.bytes_at(contents.place(dynamic[start][0], "relocations"), size, "relocations"))
         if contents.order != _NATIVE:
             words.byteswap()
-        # Most relocations name no symbol, and have all the same second word.
+        # Most relocations refer to no symbol, and have the same second word.
         for info in set(words[1::columns]):
             if info & mask and info >> shift:
                 (copied if info & mask == _COPY.get(contents.machine) else named).add(info >> shift)
@@ -201,7 +201,7 @@ _NATIVE: Final = "<" if array("H", b"\1\0")[0] == 1 else ">"
 
 
 def _hashed(contents: ElfContents, dynamic: Mapping[int, list[int]]) -> tuple[int, int, bytes]:
-    """Return the first symbol that look-ups find, the first behind the last one, and the versions of these."""
+    """Return the numbers of the first symbol that a look-up finds and of the end, and the versions between them."""
     if _DT_GNU_HASH in dynamic:
         first, end = _gnu_hashed(contents, contents.place(dynamic[_DT_GNU_HASH][0], "hash table"))
     elif _DT_HASH in dynamic:
@@ -219,7 +219,7 @@ def _hashed(contents: ElfContents, dynamic: Mapping[int, list[int]]) -> tuple[in
 
 
 def _gnu_hashed(contents: ElfContents, place: int) -> tuple[int, int]:
-    """Return the first symbol of the table at *place*, and the first behind its last: chains end with an odd hash."""
+    """Return the numbers of the first symbol of the table at *place* and of the end. A chain ends with an odd hash."""
     buckets, first, words, _ = contents.struct_at("IIII", place, "hash table")
     if buckets > _MAX_SYMBOLS or words > _MAX_SYMBOLS:
         raise contents.broken(f"hash table of {buckets} buckets and {words} words (expected at most {_MAX_SYMBOLS})")
