@@ -8,6 +8,7 @@ from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.runnable.command import find_command
 from pytest_alpine.checks.runnable.programs import find_programs
 from pytest_alpine.checks.runnable.scripts import find_scripts
+from pytest_alpine.checks.runnable.texts import find_texts
 from pytest_alpine.checks.runnable.view import View
 from pytest_alpine.checks.snapshot import open_snapshot
 from pytest_alpine.checks.subjects import as_globs
@@ -27,11 +28,12 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
     executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
     that it needs, for the same machine. Every symbol that a program or one of its libraries needs must be defined by
     what is loaded with it; what a plugin needs, a library that no program loads by itself, by any file of the image.
-    The interpreter of every executable script must exist, behind ``env`` too. A script that a package brings as an
-    extra, outside PATH, may lack its interpreter if the package does not depend on it. Programs of glibc need its
-    loader or that of gcompat; where glibc's own loader exists, the libraries of its programs are not checked.
-    Libraries in a private folder of a source package are not checked either: its programs load them themselves, as
-    Java does.
+    The interpreter of every executable script must exist, behind ``env`` too, and its ``#!`` must be the first bytes
+    of the file, in a line without a carriage return. Executable texts on PATH must have such a line. A script that a
+    package brings as an extra, outside PATH, may lack its interpreter if the package does not depend on it. Programs
+    of glibc need its loader or that of gcompat; where glibc's own loader exists, the libraries of its programs are
+    not checked. Libraries in a private folder of a source package are not checked either: its programs load them
+    themselves, as Java does.
 
     Args:
         target: an image or a running container.
@@ -53,4 +55,4 @@ def find_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) 
     """Return what would not start in *target*; see ``assert_runnable``."""
     with open_snapshot(target) as snapshot:
         view = View(snapshot, as_globs(foreign))
-        return (*find_command(view), *find_scripts(view), *find_programs(view))
+        return (*find_command(view), *find_scripts(view), *find_texts(view), *find_programs(view))

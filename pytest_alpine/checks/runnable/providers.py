@@ -54,8 +54,9 @@ def for_loader(view: View, interpreter: str) -> str:
 def for_program(view: View, name: str) -> str:
     """Return what would provide the program *name*, a name or a path."""
     base = posixpath.basename(name)
-    if base.endswith("\r"):
-        return "its first line ends with a carriage return, as on Windows"
+    if "\r" in name:
+        how = "ends with" if name.endswith("\r") else "holds"
+        return f"its first line {how} a carriage return, as on Windows"
     for provider in view.snapshot.packages.providers(f"cmd:{base}"):
         return f"{provider.package} is installed and provides it: apk fix {provider.package.name}"
     place = name if "/" in name else view.on_path(name)

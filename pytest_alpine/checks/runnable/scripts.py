@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SPLIT: Final = re.compile(r"(?:-[iv0]*S|--split-string(?:=|\s))\s*(.*)", re.DOTALL)
 _WITH_VALUE: Final = {"-u", "-C", "--unset", "--chdir"}
 
+# Interpreters that refuse an option with a carriage return, and look for a file of that name. Perl ignores it.
+_STRICT: Final = re.compile(r"(?:ba|da|a|)sh$|busybox|python")
+
 
 def find_scripts(view: View) -> Iterator[Finding]:
     """Yield why executable scripts of *view* cannot be started."""
@@ -42,6 +45,9 @@ def _script(view: View, script: Script) -> Iterator[Finding]:
         yield view.finding(subject, f"the interpreter {_shown(script.interpreter)}", problem, hint)
     elif not problem and posixpath.basename(script.interpreter) == "env":
         yield from _env(view, script)
+    elif not problem and "\r" in script.argument and _STRICT.match(posixpath.basename(script.interpreter)):
+        expected = f"an argument that {script.interpreter} knows"
+        yield view.finding(subject, expected, repr(script.argument), for_program(view, script.argument))
 
 
 def _env(view: View, script: Script) -> Iterator[Finding]:

@@ -300,6 +300,26 @@ BASH = "(apk add cmd:bash)"
             (r"expected the interpreter '/bin/sh\r', found nothing there "
             "(its first line ends with a carriage return, as on Windows)"),
         ),
+        (
+            "#!/bin/sh -e\r",
+            (r"expected an argument that /bin/sh knows, found '-e\r' "
+            "(its first line ends with a carriage return, as on Windows)"),
+        ),
+        (
+            "#!/bin/sh \r",
+            (r"expected an argument that /bin/sh knows, found '\r' "
+            "(its first line ends with a carriage return, as on Windows)"),
+        ),
+        (
+            "#!/bin/sh\recho mac\r",
+            (r"expected the interpreter '/bin/sh\recho', found nothing there "
+            "(its first line holds a carriage return, as on Windows)"),
+        ),
+        (
+            "#!/usr/bin/env sh\r",
+            (rf"expected the interpreter 'sh\r' on PATH, {PATH}, found nothing there "
+            "(its first line ends with a carriage return, as on Windows)"),
+        ),
         ("#!/usr/local/bin/sh", ("expected the interpreter /usr/local/bin/sh, found nothing there "
          "(there is /bin/sh)")),
         ("#!/etc", "expected the interpreter /etc, found a directory"),
@@ -311,6 +331,7 @@ BASH = "(apk add cmd:bash)"
     ],
     ids=[
         "path", "env", "env-path", "env-words", "busybox-env-split", "env-split", "env-quote", "carriage-return",
+        "carriage-return-of-the-argument", "carriage-return-alone", "carriage-return-within", "carriage-return-env",
         "elsewhere", "directory", "mode", "mode-on-path", "none",
     ],
 )  # fmt: skip
@@ -330,12 +351,13 @@ def test_scripts_without_their_interpreter(build: Build, line: str, problem: str
         script("#!/opt/env -S -u HOME -i A=b sh -e"),
         script("#!/opt/env --split-string=sh"),
         script("#!/bin/bash", mode=0o644),
+        script("#!/opt/perl -w\r"),
         File(b"\x89PNG#!/bin/bash", mode=0o755),
     ],
-    ids=["sh", "tab", "env", "env-path", "env-only", "env-split", "env-long", "not-executable", "data"],
+    ids=["sh", "tab", "env", "env-path", "env-only", "env-split", "env-long", "not-executable", "perl-return", "data"],
 )
 def test_scripts_that_start(build: Build, node: File) -> None:
-    assert_runnable(build({"srv/run": node, "opt/env": program()}))
+    assert_runnable(build({"srv/run": node, "opt/env": program(), "opt/perl": program()}))
 
 
 def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: Build) -> None:
@@ -395,9 +417,9 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
             ),
         ),
         (
-            {"Cmd": ["/srv/text"]},
+            {"Cmd": ["/opt/run/text"]},
             (
-                "CMD ['/srv/text']: expected a program at /srv/text, "
+                "CMD ['/opt/run/text']: expected a program at /opt/run/text, "
                 "found a file that is neither ELF nor begins with '#!' "
                 "(a shell script needs a first line such as '#!/bin/sh')"
             ),
@@ -458,7 +480,7 @@ def test_extras_of_packages_may_lack_what_their_package_does_not_ask_for(build: 
 def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], problem: str) -> None:
     files: dict[str, Node] = {
         "srv/plain": "x",
-        "srv/text": File(b"echo hello\n", mode=0o755),
+        "opt/run/text": File(b"echo hello\n", mode=0o755),
         "sbin/tini": program(),
         "srv/app": program(),
     }
@@ -486,7 +508,7 @@ def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], 
                 "(gone)",
                 "[ -f x ]",
                 "ldd",
-                "text",
+                "/opt/run/text",
             )
         ),
         {"Cmd": ["/bin/sh", "-l"]},
@@ -498,7 +520,11 @@ def test_commands_that_do_not_start(build: Build, config: Mapping[str, object], 
     ids=str,
 )
 def test_commands_that_start(build: Build, config: Mapping[str, object]) -> None:
-    files: dict[str, Node] = {"sbin/tini": program(), "srv/app": program(), "bin/text": File(b"echo hi\n", mode=0o755)}
+    files: dict[str, Node] = {
+        "sbin/tini": program(),
+        "srv/app": program(),
+        "opt/run/text": File(b"echo hi\n", mode=0o755),
+    }
     assert_runnable(build(files, config=config))
 
 

@@ -23,9 +23,10 @@ WRAPPERS = (
 FILES: dict[str, Node] = {
     **{f"usr/sbin/{name}": Symlink("/bin/busybox") for name in WRAPPERS.split()},
     "srv/app": program(),
-    "srv/text": File(b"echo hello\n", mode=0o755),
+    "opt/run/text": File(b"echo hello\n", mode=0o755),
+    "opt/text": Symlink("/srv/unreadable"),
     "srv/closed": File(b"#!/bin/sh\n", mode=0o700),
-    "srv/unreadable": File(b"echo hello\n", mode=0o700),
+    "srv/unreadable": File(b"echo hello\n", mode=0o600),
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
     "etc/group": "app:x:1000:\n",
     "data/": Directory(),
@@ -144,14 +145,14 @@ SILENT = {
     "test": shell('[ "$A" = b ] && gone'),
     "test-quoted": shell('[ "$READY" ]'),
     "double-test": shell("[[ -f x ]]"),
-    "text-in-a-shell": shell("/srv/text"),
+    "text-in-a-shell": shell("/opt/run/text"),
     "file": words("sh /srv/unreadable"),
-    "file-of-the-folder": {"Entrypoint": ["sh", "-e", "text"], "WorkingDir": "/srv"},
-    "file-on-path": {"Entrypoint": ["bash", "text"], "Env": ["PATH=/bin:/usr/sbin:/srv"]},
+    "file-of-the-folder": {"Entrypoint": ["sh", "-e", "text"], "WorkingDir": "/opt/run"},
+    "file-on-path": {"Entrypoint": ["bash", "text"], "Env": ["PATH=/bin:/usr/sbin:/opt"]},
     "file-in-a-volume": {"Entrypoint": ["sh", "/data/gone"], "Volumes": {"/data/": {}}},
     "file-of-the-engine": words("sh /dev/stdin"),
-    "bash-env": {"Entrypoint": ["bash", "-c", "text"], "Env": ["BASH_ENV=/x", f"PATH={PATH}"]},
-    "login": shell("text", "-lc"),
+    "bash-env": {"Entrypoint": ["bash", "-c", "app"], "Env": ["BASH_ENV=/x", f"PATH={PATH}"]},
+    "login": shell("app", "-lc"),
     "health-check": {"Healthcheck": {"Test": ["CMD-SHELL", "gone -q x || /srv/app || exit 1"]}},
 }
 
@@ -203,7 +204,7 @@ TOLD: dict[str, tuple[dict[str, Any], str]] = {
         words("su-exec app sh /srv/unreadable"),
         (
             "ENTRYPOINT ['/srv/unreadable']: expected a file that user app may read, "
-            "found /srv/unreadable, a file of mode 0700, owner 0:0 (chmod a+rx /srv/unreadable)"
+            "found /srv/unreadable, a file of mode 0600, owner 0:0 (chmod a+rx /srv/unreadable)"
         ),
     ),
     "user": (
@@ -214,9 +215,9 @@ TOLD: dict[str, tuple[dict[str, Any], str]] = {
         ),
     ),
     "text": (
-        words("su-exec app /srv/text"),
+        words("su-exec app /opt/run/text"),
         (
-            "ENTRYPOINT ['/srv/text']: expected a program at /srv/text, "
+            "ENTRYPOINT ['/opt/run/text']: expected a program at /opt/run/text, "
             "found a file that is neither ELF nor begins with '#!' "
             "(a shell script needs a first line such as '#!/bin/sh')"
         ),
