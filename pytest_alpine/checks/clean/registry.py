@@ -1,76 +1,26 @@
-"""All rules of hygiene: a new rule is a module in ``rules``, and a line here."""
+"""All rules of hygiene: each module in ``rules`` that has a ``RULE``."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Final
 
+from pytest_alpine.checks.clean import rules as folder
 from pytest_alpine.checks.clean.rule import APPLICATION, BASE, InvalidRule, Rule
-from pytest_alpine.checks.clean.rules import (
-    apk_cache,
-    apk_keys,
-    apk_state,
-    build_tools,
-    credentials,
-    default_user,
-    device_nodes,
-    duplicate_accounts,
-    health_check,
-    owners,
-    package_files,
-    package_modes,
-    passwords,
-    private_keys,
-    release_files,
-    repositories,
-    root_home,
-    setuid,
-    stray_files,
-    supported_branch,
-    temporary_files,
-    timezone,
-    tool_caches,
-    unneeded_packages,
-    unowned_elf,
-    virtual_packages,
-    volumes,
-    wasted_space,
-    world_writable,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-RULES: Final[tuple[Rule, ...]] = (
-    apk_cache.RULE,
-    tool_caches.RULE,
-    temporary_files.RULE,
-    root_home.RULE,
-    stray_files.RULE,
-    virtual_packages.RULE,
-    repositories.RULE,
-    apk_keys.RULE,
-    release_files.RULE,
-    apk_state.RULE,
-    package_files.RULE,
-    package_modes.RULE,
-    owners.RULE,
-    unowned_elf.RULE,
-    setuid.RULE,
-    world_writable.RULE,
-    device_nodes.RULE,
-    private_keys.RULE,
-    credentials.RULE,
-    duplicate_accounts.RULE,
-    passwords.RULE,
-    timezone.RULE,
-    volumes.RULE,
-    default_user.RULE,
-    health_check.RULE,
-    build_tools.RULE,
-    wasted_space.RULE,
-    unneeded_packages.RULE,
-    supported_branch.RULE,
-)
+
+def _all_rules() -> tuple[Rule, ...]:
+    """Return the rules for every image and then those for applications, by name."""
+    modules = (import_module(f"{folder.__name__}.{found.name}") for found in iter_modules(folder.__path__))
+    found: list[Rule] = [module.RULE for module in modules if hasattr(module, "RULE")]
+    return tuple(sorted(found, key=lambda rule: (rule.sets == APPLICATION, rule.name)))
+
+
+RULES: Final = _all_rules()
 SETS: Final = BASE | APPLICATION
 
 
