@@ -24,7 +24,7 @@ KINDS: Final[dict[int, Kind]] = {
     stat.S_IFBLK: "block device",
     stat.S_IFIFO: "fifo",
 }
-"""The kinds of entries by the type of their inode (inode(7)). Sockets have none: no image and no archive holds one."""
+"""The kinds of entries by the type of their inode (inode(7)). Sockets are left out: images do not contain them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +32,20 @@ class Entry:
     """One file, directory, link or device of a root filesystem."""
 
     path: str
-    """Absolute, without links in its directories."""
+    """The absolute path, without links in its directories."""
     kind: Kind
     mode: int
     """Permission, setuid, setgid and sticky bits: 0 to 0o7777."""
     uid: int = 0
     gid: int = 0
     size: int = 0
-    """Bytes of a regular file, else 0."""
+    """The size of a regular file in bytes, else 0."""
     target: str = ""
-    """A symbolic link's text."""
+    """The target of a symbolic link, else empty."""
     layer: int = 0
-    """The number of the layer that brought it, from 0."""
+    """The number of the layer that added it, from 0."""
     offset: int = -1
-    """Where a regular file's bytes begin in its layer; hard links to one file share it."""
+    """The offset of a regular file's bytes in the tar of its layer. Hard links to one file have the same offset."""
 
     @property
     def is_file(self) -> bool:
@@ -59,7 +59,7 @@ class Entry:
 
 
 class RootFS(Protocol):
-    """What checks may ask of a root filesystem."""
+    """The read access to a root filesystem that checks use."""
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of the regular file that *path* leads to, at most *limit* of them.
@@ -70,11 +70,11 @@ class RootFS(Protocol):
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
+        """Whether *path* leads to an entry; follows links."""
         ...
 
     def stat(self, path: str) -> Entry:
-        """Return what *path* leads to, links followed.
+        """Return the entry that *path* leads to; follows links.
 
         Raises:
             FileNotInImage: *path* leads nowhere.
@@ -82,11 +82,11 @@ class RootFS(Protocol):
         ...
 
     def lstat(self, path: str) -> Entry | None:
-        """Return what stands at *path* itself: links in its directories are followed, the last one is not."""
+        """Return the entry at *path*, or None. Follows links in its directories, but not a link at its end."""
         ...
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path; below it, links are not followed.
+        """Yield all entries at and below *top*, sorted by path. Follows links in *top*, but not below it.
 
         Raises:
             FileNotInImage: *top* leads nowhere.
@@ -94,10 +94,10 @@ class RootFS(Protocol):
         ...
 
     def resolve(self, path: str) -> str:
-        """Return the absolute path, free of links, that *path* leads to.
+        """Return the absolute path without links that *path* leads to.
 
         Raises:
-            FileNotInImage: *path* leads nowhere, or round in a loop of links.
+            FileNotInImage: *path* leads nowhere, or into a loop of links.
         """
         ...
 
@@ -115,21 +115,23 @@ class SeekableRootFS(Protocol):
 
 
 def open_file(rootfs: RootFS, path: str) -> IO[bytes]:
-    """Open the regular file that *path* leads to, for seeking and reading; a large one is not read whole if it can be.
+    """Open the regular file that *path* leads to, for seeking and reading.
+
+    Reads only the parts that are asked for, if *rootfs* is a ``SeekableRootFS``; else reads the whole file first.
 
     Raises:
         FileNotInImage: *path* leads nowhere, or not to a regular file.
     """
-    # Asked of every file of an image: isinstance with a Protocol takes longer than to open one.
+    # This runs for every file of an image, and isinstance() with a Protocol takes longer than to open a file.
     seekable: Callable[[str], IO[bytes]] | None = getattr(rootfs, "open", None)
     return io.BytesIO(rootfs.read(path)) if seekable is None else seekable(path)
 
 
 def absolute(path: str) -> str:
-    """Return *path* as root filesystems key it: one leading ``/``, no ``.``, no empty components, ``..`` kept."""
+    """Return *path* in the form of ``Entry.path``: one leading ``/``, no ``.``, no empty components; keeps ``..``."""
     return "/" + "/".join(parts(path))
 
 
 def parts(path: str) -> list[str]:
-    """Return the components of *path*, without empty ones and ``.``; ``..`` is kept."""
+    """Return the components of *path* without empty ones and ``.``; keeps ``..``."""
     return [part for part in path.split("/") if part not in {"", "."}]

@@ -1,4 +1,4 @@
-"""Parts of files, such as the contents of a tar's members, read where they stand."""
+"""Parts of files, such as the contents of members of a tar, read without a copy."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def read_part(path: Path, offset: int, length: int) -> bytes:
     """Return the *length* bytes at *offset* of the file *path*.
 
     Raises:
-        ImageError: the file is gone, or has become shorter.
+        ImageError: the file was removed, or has become shorter.
     """
     with _part_errors(path):
-        # Checks read the first bytes of every file of an image: half the time of a buffered file object.
+        # Checks read the first bytes of every file of an image, and this takes half the time of a buffered file object.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             data = os.pread(descriptor, length, offset)
@@ -39,10 +39,10 @@ def read_part(path: Path, offset: int, length: int) -> bytes:
 
 
 def open_part(path: Path, offset: int, length: int) -> IO[bytes]:
-    """Open the *length* bytes at *offset* of the file *path* as a file of their own.
+    """Open the *length* bytes at *offset* of the file *path* as a separate file.
 
     Raises:
-        ImageError: the file is gone.
+        ImageError: the file was removed.
     """
     with _part_errors(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -50,16 +50,16 @@ def open_part(path: Path, offset: int, length: int) -> IO[bytes]:
 
 
 class FilePart(io.RawIOBase):
-    """A part of an open file as a file of its own. It has its own place, so that threads may read one file at once."""
+    """A part of an open file, as a separate file. It has its own position, so that threads can share the open file."""
 
     def __init__(self, descriptor: int, offset: int = 0, size: int | None = None, *, close: bool = False) -> None:
         """Show *size* bytes from *offset* of the file *descriptor*.
 
         Args:
-            descriptor: of the whole file.
-            offset: where the part begins.
-            size: its length; all that follows when None.
-            close: whether the descriptor is closed with this object; else it stays the caller's.
+            descriptor: the descriptor of the whole file.
+            offset: the first byte of the part.
+            size: the length of the part in bytes; up to the end of the file when None.
+            close: whether ``close`` also closes the descriptor.
         """
         self._descriptor = descriptor
         self._offset = offset
@@ -76,24 +76,24 @@ class FilePart(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Return the place of the next byte."""
+        """Return the position of the next byte."""
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to *offset*, not before the begin."""
+        """Move to *offset*, but not before the first byte."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
         self._place = max(0, start + offset)
         return self._place
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read into *buffer* and return how many bytes; none at the end."""
+        """Read into *buffer*, and return the number of bytes; 0 at the end."""
         with memoryview(buffer) as whole, whole[: max(0, self._size - self._place)] as room:
             count = os.preadv(self._descriptor, [room], self._offset + self._place)
         self._place += count
         return count
 
     def close(self) -> None:
-        """Close this part, and the file where that was asked for."""
+        """Close this part, and with ``close=True`` the descriptor."""
         if self._close and not self.closed:
             os.close(self._descriptor)
         super().close()

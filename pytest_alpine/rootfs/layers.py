@@ -39,28 +39,28 @@ class HardLink:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Changeset:
-    """What one layer changes, in the order of its tar."""
+    """The changes of one layer, in the order of its tar."""
 
     added: tuple[Entry | HardLink, ...]
     removed: frozenset[str] = frozenset()
-    """Paths of lower layers that are gone, with all below them."""
+    """Paths of lower layers that it removes, with everything below them."""
     opaque: frozenset[str] = frozenset()
-    """Directories of lower layers whose contents are gone."""
+    """Directories of lower layers whose contents it removes."""
 
     @property
     def size(self) -> int:
-        """Bytes of the regular files that this layer adds, a hard link counted once, the last of two equal names."""
+        """Bytes of the regular files that this layer adds. A file with hard links, or added twice, counts once."""
         return sum({item.path: item.size for item in self.added if isinstance(item, Entry)}.values())
 
 
 def read_changeset(path: Path, where: str) -> Changeset:
-    """Return what the uncompressed layer tar at *path* changes; no file contents are read.
+    """Return the changes in the uncompressed layer tar at *path*; reads no file contents.
 
     Raises:
-        MalformedImage: not a tar, truncated, a whiteout of no name, or a member that no layer may hold; the
-            message begins with *where*.
+        MalformedImage: the file is not a tar, is truncated, or has a whiteout without a name or a member that is not
+            allowed in a layer. The message begins with *where*.
     """
-    if not path.stat().st_size:  # what engines make of an import of nothing
+    if not path.stat().st_size:  # engines write an empty layer for an empty import
         return Changeset(added=())
     added: list[Entry | HardLink] = []
     removed, opaque = set(), set()
@@ -71,9 +71,9 @@ def read_changeset(path: Path, where: str) -> Changeset:
             if not base.startswith(_WHITEOUT):
                 added.append(_entry(member, name, where))
             elif base == _OPAQUE:
-                # The root directories of layers are merged whatever they say: overlayfs knows no opaque root.
+                # An opaque root has no effect: overlayfs always merges the root directories of layers.
                 opaque.update({directory} - {""})
-            # Other names that begin with .wh..wh. are bookkeeping of AUFS at the root, and no files.
+            # At the root, other names that begin with .wh..wh. are AUFS's own records, not whiteouts.
             elif directory or not base.startswith(_WHITEOUT * 2):
                 removed.add(f"{directory}/{_hidden_name(base, where)}")
     return Changeset(added=tuple(added), removed=frozenset(removed), opaque=frozenset(opaque))
@@ -82,15 +82,15 @@ def read_changeset(path: Path, where: str) -> Changeset:
 def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[str, Entry]:
     """Stack *changesets*, base first, into one tree: absolute paths and their entries.
 
-    Messages call the layers by their *names*, else by their numbers.
+    Messages contain the *names* of the layers, or their numbers if there are no names.
 
     Raises:
-        MalformedImage: a hard link to nothing, or an entry below something that is no directory.
+        MalformedImage: a hard link has no target, or an entry is below something that is not a directory.
     """
     tree = Tree()
     for number, changeset in enumerate(changesets):
-        # Whiteouts bind lower layers only, wherever they stand in the tar (layer.md, "Whiteouts"). A directory that
-        # the layer brings itself is merged with the lower one all the same: overlayfs needs it to be opaque.
+        # Whiteouts apply to lower layers only, at any position in the tar (layer.md, "Whiteouts"). If the layer also
+        # adds a directory at the path, overlayfs merges it with the lower one, unless it is opaque.
         made = {item.path for item in changeset.added if isinstance(item, Entry) and item.kind == "directory"}
         for path in changeset.removed - made:
             tree.remove(path)
@@ -108,7 +108,7 @@ def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[
 
 
 class LayeredRootFS(LookupRootFS):
-    """The root filesystem of an image: a flattened tree over its uncompressed layer tars."""
+    """The root filesystem of an image: a flattened tree, and the uncompressed layer tars that it refers to."""
 
     def __init__(self, tree: Mapping[str, Entry], tars: Sequence[Path]) -> None:
         self._tree = tree
@@ -130,17 +130,17 @@ class LayeredRootFS(LookupRootFS):
         return self._tree.get
 
     def find(self, path: str) -> Entry | None:
-        """Return what *path* leads to, links followed, or None."""
-        # Most paths come out of the tree itself, whose keys lead through no links.
+        """Return the entry that *path* leads to, or None; follows links."""
+        # Most paths are keys of the tree, which contain no links.
         found = self._tree.get(path)
         return super().find(path) if found is None or found.kind == "symlink" else found
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path."""
+        """Yield all entries at and below *top*, sorted by path."""
         start = self.stat(top)
         yield start
         prefix = start.path.rstrip("/")
-        # "0" follows "/" in ASCII: what begins with "PREFIX/" stands between the two.
+        # "0" follows "/" in ASCII, so that all paths that begin with "PREFIX/" are between the two.
         below = self._paths[bisect_left(self._paths, f"{prefix}/") : bisect_left(self._paths, f"{prefix}0")]
         yield from (self._tree[path] for path in below if path != "/")
 
@@ -150,12 +150,12 @@ class LayeredRootFS(LookupRootFS):
 
 
 def rootfs_size(entries: Iterable[Entry]) -> int:
-    """Return the bytes of the regular files among *entries*, a hard link counted once."""
+    """Return the bytes of the regular files among *entries*. A file with hard links counts once."""
     return sum({(entry.layer, entry.offset): entry.size for entry in entries if entry.kind == "file"}.values())
 
 
 def _place(name: str) -> str:
-    """Return where engines put a member with this *name*: a first slash and ``..`` at the root mean nothing."""
+    """Return the path of a member with this *name*; as in engines, a first slash and ``..`` at the root are ignored."""
     return absolute(posixpath.normpath(f"/{name}") if ".." in name else name)
 
 

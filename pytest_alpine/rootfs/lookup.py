@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_LINKS: Final = 40
-"""As many links as Linux follows in one look-up (ELOOP)."""
+"""The number of links that Linux follows in one look-up (ELOOP)."""
 
 Lookup = Callable[[str], Entry | None]
-"""Returns what stands at exactly the path that it is given, or None. No directory of that path is a link."""
+"""Returns the entry at exactly the given path, or None. No directory of the path may be a link."""
 
 
 def follow(lookup: Lookup, path: str, *, last: bool = True) -> Entry | None:
-    """Walk *path* from the root, and return what is found at its end, or None.
+    """Follow *path* from the root, and return the entry at its end, or None.
 
     Args:
-        lookup: tells what stands at each step.
-        path: where to go.
-        last: whether a link in the last component is followed too.
+        lookup: returns the entry at each step.
+        path: the path to follow.
+        last: whether to follow a link in the last component too.
 
     Raises:
         FileNotInImage: there are more links than Linux follows.
@@ -62,7 +62,7 @@ def follow(lookup: Lookup, path: str, *, last: bool = True) -> Entry | None:
 
 
 class LookupRootFS(ABC):
-    """A root filesystem that only has to say what stands at a path without links, what it reads, and what it holds."""
+    """Implements ``RootFS`` for subclasses that define ``lookup``, ``read`` and ``walk``."""
 
     @abstractmethod
     def lookup(self, path: str) -> Lookup:
@@ -74,25 +74,25 @@ class LookupRootFS(ABC):
 
     @abstractmethod
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path; below it, links are not followed."""
+        """Yield all entries at and below *top*, sorted by path. Follows links in *top*, but not below it."""
 
     def find(self, path: str) -> Entry | None:
-        """Return what *path* leads to, links followed, or None.
+        """Return the entry that *path* leads to, or None; follows links.
 
         Raises:
-            FileNotInImage: *path* leads round in a loop of links.
+            FileNotInImage: *path* leads into a loop of links.
         """
         return follow(self.lookup(path), path)
 
     def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
+        """Whether *path* leads to an entry; follows links."""
         try:
             return self.find(path) is not None
         except FileNotInImage:
             return False
 
     def stat(self, path: str) -> Entry:
-        """Return what *path* leads to, links followed.
+        """Return the entry that *path* leads to; follows links.
 
         Raises:
             FileNotInImage: *path* leads nowhere.
@@ -103,14 +103,14 @@ class LookupRootFS(ABC):
         return found
 
     def lstat(self, path: str) -> Entry | None:
-        """Return what stands at *path* itself: links in its directories are followed, the last one is not."""
+        """Return the entry at *path*, or None. Follows links in its directories, but not a link at its end."""
         try:
             return follow(self.lookup(path), path, last=False)
         except FileNotInImage:
             return None
 
     def resolve(self, path: str) -> str:
-        """Return the absolute path, free of links, that *path* leads to.
+        """Return the absolute path without links that *path* leads to.
 
         Raises:
             FileNotInImage: *path* leads nowhere.
@@ -130,5 +130,5 @@ class LookupRootFS(ABC):
 
 
 def not_a_file(path: str, found: Entry) -> FileNotInImage:
-    """Return the error of *path*, which leads to *found* where a regular file was expected."""
+    """Return the error that says that *path* leads to *found*, which is not a regular file."""
     return FileNotInImage(f"{absolute(path)} is a {found.kind}, not a regular file")

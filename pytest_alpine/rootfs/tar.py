@@ -1,4 +1,4 @@
-"""Members of tar archives from strangers, in bounded time and memory, whatever their headers claim.
+"""Members of untrusted tar archives, read in bounded time and memory for any content.
 
 Specs: pax in https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html, ustar and GNU tar's extensions.
 """
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 BLOCK: Final = 512
 
 PATH_MAX: Final = 4096
-"""Bytes of the longest name that Linux opens."""
+"""The length in bytes from which Linux opens no name."""
 
-# What the headers of one member may take. Go's archive/tar, and with it every container engine, takes half of it of
-# extended records.
+# Bytes of the headers of one member. Go's archive/tar, which container engines use, allows half of it for the extended
+# records.
 _MAX_HEADERS: Final = 2 << 20
 
 # Name, mode, uid, gid, size, mtime, checksum, type, link, magic with version, user, group, device numbers, prefix.
@@ -40,19 +40,19 @@ _KINDS: Final[dict[bytes, Kind]] = {
     tarfile.BLKTYPE: "block device",
     tarfile.FIFOTYPE: "fifo",
 }
-# Old tars end the names of directories of this type with a slash, and have no other mark.
+# AREGTYPE is left to tarfile: in old tars it is also the type of directories, whose names end with a slash.
 _ORDINARY: Final = frozenset({*_KINDS, tarfile.LNKTYPE} - {tarfile.AREGTYPE, tarfile.CONTTYPE})
 
 
 def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of the uncompressed tar *stream*, whose contents are skipped.
+    """Yield the members of the uncompressed tar *stream*; skips their contents.
 
     Args:
-        stream: seekable.
-        where: what messages call it.
+        stream: a seekable stream.
+        where: the name of the tar in messages.
 
     Raises:
-        MalformedImage: not a tar, truncated, a broken header, or a name that no file can have.
+        MalformedImage: *stream* is not a tar, is truncated, or has a broken header or a name that no file can have.
     """
     end = stream.seek(0, io.SEEK_END)
     stream.seek(0)
@@ -77,14 +77,14 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
             headers.begin()
             _check(member, end, where)
             yield member
-        # tarfile takes any broken header but the first for the end of the archive, and may have gone on behind it.
+        # tarfile takes a broken header, other than the first, for the end of the archive, and may have read on.
         stream.seek(place)
         if tar.offset != place or stream.read(BLOCK).strip(b"\0"):
             raise MalformedImage(f"{where}: broken tar header at byte {place}")
 
 
 def entry_of(member: tarfile.TarInfo, path: str) -> Entry | None:
-    """Return *member* as the entry at *path*; None where it is no file, directory, symbolic link or device."""
+    """Return *member* as the entry at *path*; None if it is not a file, directory, symbolic link, device or fifo."""
     kind = _KINDS.get(member.type)
     if kind is None or member.issparse():
         return None
@@ -109,7 +109,7 @@ def _check(member: tarfile.TarInfo, end: int, where: str) -> None:
 
 
 class _Headers(io.RawIOBase):
-    """The stream that tarfile reads headers from; it refuses what would not fit in memory."""
+    """The stream that tarfile reads headers from; refuses headers that are too large for the memory."""
 
     def __init__(self, stream: IO[bytes], where: str) -> None:
         self._stream = stream
@@ -117,7 +117,7 @@ class _Headers(io.RawIOBase):
         self._left = _MAX_HEADERS
 
     def begin(self) -> None:
-        """Begin the headers of another member."""
+        """Start to count the headers of the next member."""
         self._left = _MAX_HEADERS
 
     def read(self, size: int = -1, /) -> bytes:
@@ -134,7 +134,7 @@ class _Headers(io.RawIOBase):
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:
-        """Return where the stream is."""
+        """Return the position of the stream."""
         return self._stream.tell()
 
 
@@ -142,17 +142,17 @@ class _Headers(io.RawIOBase):
 def _tar_errors(where: str) -> Iterator[None]:
     try:
         yield
-    # tarfile raises those after the second on headers that its checksum does not protect, and ends the interpreter's
-    # stack on a chain of extended headers.
+    # Besides its own errors, tarfile raises ValueError and OverflowError on headers that its checksum does not protect,
+    # and RecursionError on a long chain of extended headers.
     except (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedImage(f"{where}: not a readable tar archive: {error}") from error
 
 
 class OrdinaryInfo(tarfile.TarInfo):
-    """A member of a tar whose header, where it is ordinary, is read in a third of the time that ``tarfile`` takes.
+    """A member of a tar. An ordinary header is read in a third of the time that ``tarfile`` takes.
 
-    An image's layer has hundreds of members whose contents nobody looks at: their headers are most of the work.
-    Whatever is not ordinary is left to ``tarfile`` itself, so that there is one reading of every header.
+    A layer has hundreds of members whose contents are not read, so that most of the time is spent on headers. All
+    other headers are left to ``tarfile``, so that there is only one interpretation of them.
     """
 
     @classmethod
@@ -163,7 +163,7 @@ class OrdinaryInfo(tarfile.TarInfo):
         fields = _HEADER.unpack(buf)
         try:
             numbers = [_number(fields[place]) for place in (1, 2, 3, 4, 5, 6, 12, 13)]
-        except ValueError:  # numbers that octal digits cannot write, or garbage
+        except ValueError:  # numbers that are not octal digits
             return super().frombuf(buf, encoding, errors)
         if min(numbers) < 0 or numbers[5] != _SPACES + sum(buf) - sum(buf[_CHECKSUM]):
             return super().frombuf(buf, encoding, errors)

@@ -1,7 +1,7 @@
-"""Root filesystems while layers are being stacked.
+"""Trees of entries that layers are stacked in.
 
-Engines unpack every layer into a folder of its own and lay the folders over each other (overlayfs), and so is it done
-here: a name leads through symbolic links of its own layer, but never through those of the layers below.
+Engines unpack each layer into a folder of its own, and overlayfs merges the folders. This module does the same: the
+path of a member may lead through symbolic links of its own layer, but not through those of lower layers.
 Spec: https://github.com/opencontainers/image-spec/blob/main/layer.md, "Applying Changesets"
 """
 
@@ -17,44 +17,44 @@ from pytest_alpine.rootfs.lookup import MAX_LINKS, follow
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Bytes in the paths of directories that layers place files in and do not bring. Few are honest ones; a name of a few
-# kilobytes that leads through two thousand takes four megabytes.
+# Bytes in the paths of implied directories: a layer has files in them, but no member for them. Ordinary images have
+# few. One path of a few kilobytes can imply two thousand directories, which take four megabytes.
 _MAX_IMPLIED: Final = 64 << 20
 
 
 class Tree:
-    """Entries by their absolute path. Whatever layers do, it costs time in proportion to their size."""
+    """Entries by their absolute paths. For any layers, the time is proportional to their size."""
 
     def __init__(self) -> None:
-        """Hold the root alone."""
+        """Start with the root directory alone."""
         self.entries = {"/": Entry(path="/", kind="directory", mode=0o755)}
         self.implied = 0
-        """Bytes in the paths of the directories that layers place files in and do not bring."""
+        """Bytes in the paths of implied directories."""
         self._below: dict[str, set[str]] = {}
 
     def find(self, path: str, *, last: bool) -> Entry | None:
-        """Return what *path* leads to, through links; through one at its end too where *last* is true."""
+        """Return the entry that *path* leads to, or None; follows links, with *last* also one at its end."""
         try:
             return follow(self.entries.get, path, last=last)
         except FileNotInImage:  # a loop of links
             return None
 
     def put(self, directory: str, entry: Entry) -> None:
-        """Put *entry* in its place in *directory*; all but a directory removes what was below that place."""
+        """Put *entry* into *directory*. If it is not a directory, remove everything below its path."""
         if entry.kind != "directory":
             self.empty(entry.path)
         self.entries[entry.path] = entry
-        if entry.path != directory:  # only the root stands in itself
+        if entry.path != directory:  # only the root directory contains itself
             self._below.setdefault(directory, set()).add(entry.path)
 
     def remove(self, path: str) -> None:
-        """Remove what stands at exactly *path*, with all below it."""
+        """Remove the entry at exactly *path*, and everything below it."""
         if self.entries.pop(path, None) is not None:
             self._below[_parent(path)].discard(path)
             self.empty(path)
 
     def empty(self, path: str) -> None:
-        """Remove all that is below exactly *path*."""
+        """Remove everything below exactly *path*."""
         pending = [path]
         while pending:
             children = self._below.pop(pending.pop(), ())
@@ -63,7 +63,7 @@ class Tree:
                 del self.entries[child]
 
     def lay(self, layer: LayerTree) -> None:
-        """Lay the entries of *layer* over those that are here."""
+        """Merge the entries of *layer* into this tree."""
         if len(self.entries) == 1:
             self.entries, self._below = layer.entries, layer._below  # noqa: SLF001 - a Tree itself
             return
@@ -74,27 +74,27 @@ class Tree:
 
 
 class LayerTree(Tree):
-    """What one layer brings, and the directories that it stands in."""
+    """The entries of one layer, and the directories that they imply."""
 
     def __init__(self, lower: Tree, number: int, name: str) -> None:
-        """Begin the layer *number* that lies on *lower*; messages call it by its *name*."""
+        """Start layer *number* on top of *lower*; messages contain its *name*."""
         super().__init__()
         self.implied_paths = {"/"}
-        """The directories that it does not bring: they keep owner and mode of those below them."""
+        """The paths of implied directories. In the merged tree, they keep owner and mode of the lower layer."""
         self._lower = lower
         self._number = number
         self._name = name
 
     def add(self, entry: Entry) -> None:
-        """Put *entry* in its place.
+        """Put *entry* at its path.
 
         Raises:
-            MalformedImage: it stands below something that is no directory.
+            MalformedImage: the path is below something that is not a directory.
         """
         directory, _, name = entry.path.rpartition("/")
         if name:
             self._put(directory or "/", name, entry)
-        elif entry.kind == "directory":  # engines ignore whatever else is named as the root is
+        elif entry.kind == "directory":  # engines ignore any other member with the name of the root
             self.implied_paths.discard("/")
             self.entries["/"] = replace(entry, layer=self._number)
 
@@ -102,7 +102,7 @@ class LayerTree(Tree):
         """Give the file at *target* a second name, *path*.
 
         Raises:
-            MalformedImage: *target* is no file of the layer or a lower one, or *path* is below no directory.
+            MalformedImage: *target* is not a file of this or a lower layer, or *path* is not below a directory.
         """
         directory, _, name = path.rpartition("/")
         if not name:
@@ -113,14 +113,14 @@ class LayerTree(Tree):
         self._put(directory or "/", name, found, layer=found.layer)
 
     def hide(self, removed: Iterable[str], opaque: Iterable[str]) -> None:
-        """Hide what links of this layer lead whiteouts to, and make the directories that whiteouts stand in.
+        """Apply whiteouts whose paths lead through links of this layer, and add the directories that whiteouts imply.
 
         Args:
             removed: the paths that whiteouts remove.
             opaque: the directories whose contents in lower layers are hidden.
 
         Raises:
-            MalformedImage: there are too many directories that the layer does not bring.
+            MalformedImage: the layer implies too many directories.
         """
         for path in removed:
             directory, _, name = path.rpartition("/")
@@ -143,14 +143,14 @@ class LayerTree(Tree):
         self.put(directory, entry)
 
     def _directory(self, path: str) -> str:
-        """Return the directory that *path* leads to; missing ones are made."""
+        """Return the path of the directory that *path* leads to; adds missing directories."""
         found = self._reach(path)
         if found.kind != "directory":
             raise MalformedImage(f"{self._name}: {found.path!r} is a {found.kind}, yet files are placed in it")
         return found.path
 
     def _reach(self, path: str) -> Entry:
-        """Return the directory that *path* leads to, missing ones made, or what bars the way to it."""
+        """Return the directory that *path* leads to, or what is on the way and not one; adds missing directories."""
         found = self.entries.get(path)
         if found is not None and found.kind == "directory":
             return found
@@ -175,7 +175,7 @@ class LayerTree(Tree):
     def _imply(self, directory: str, path: str) -> Entry:
         self._lower.implied += len(path)
         if self._lower.implied > _MAX_IMPLIED:
-            raise MalformedImage(f"{self._name}: too many directories that it does not bring, in {path!r:.80}")
+            raise MalformedImage(f"{self._name}: its paths imply too many directories, in {path!r:.80}")
         self.implied_paths.add(path)
         entry = Entry(path=path, kind="directory", mode=0o755, layer=self._number)
         self.put(directory, entry)
