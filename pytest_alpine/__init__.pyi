@@ -44,6 +44,7 @@ from .errors import (
     ImageError as ImageError,
     ImageNotFound as ImageNotFound,
     InvalidConstraint as InvalidConstraint,
+    InvalidDuration as InvalidDuration,
     InvalidPlatform as InvalidPlatform,
     InvalidReference as InvalidReference,
     InvalidSize as InvalidSize,

@@ -3,7 +3,8 @@
 ::
 
     AlpineError
-    ├── InvalidPlatform, InvalidReference, InvalidVersion, InvalidConstraint, InvalidSize   (also ValueError)
+    ├── InvalidPlatform, InvalidReference, InvalidVersion, InvalidConstraint, InvalidSize, InvalidDuration
+    │                                                                                         (also ValueError)
     ├── ImageError
     │   ├── ImageNotFound
     │   ├── PlatformNotFound
@@ -48,6 +49,10 @@ class InvalidConstraint(AlpineError, ValueError):
 
 class InvalidSize(AlpineError, ValueError):
     """A text that is no amount of bytes."""
+
+
+class InvalidDuration(AlpineError, ValueError):
+    """A text that is no length of time."""
 
 
 class ImageError(AlpineError):

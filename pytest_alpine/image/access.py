@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 from pytest_alpine.errors import ImageNotFound
 from pytest_alpine.image.store.store import Progress, Store, silent
+from pytest_alpine.image.store.uses import ImageName, Use, begin_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from contextlib import AbstractContextManager
 
     from docker import DockerClient
@@ -63,6 +64,7 @@ class Access:
         self.connect = connect
         self._answers: dict[Hashable, Any] = {}
         self._locks: dict[Hashable, Lock] = {}
+        self._uses: list[Use] = []
 
     def once(self, key: Hashable, ask: Callable[[], T]) -> T:
         """Return what *ask* returned for *key* the first time; other threads that ask for it wait."""
@@ -71,6 +73,21 @@ class Access:
                 self._answers[key] = ask()
             answer: T = self._answers[key]
             return answer
+
+    def use(self, name: ImageName, digest: str | None, diff_ids: Sequence[str]) -> Use | None:
+        """Note that this process uses an image; see ``begin_use``."""
+        return self.once(name, lambda: self._begin_use(name, digest, diff_ids))
+
+    def end_uses(self) -> None:
+        """Let what was read so far be removed from the store; whoever reads more of it may find it gone."""
+        while self._uses:
+            self._uses.pop().end()
+
+    def _begin_use(self, name: ImageName, digest: str | None, diff_ids: Sequence[str]) -> Use | None:
+        use = begin_use(self.store, name, digest, diff_ids)
+        if use is not None:
+            self._uses.append(use)
+        return use
 
     def lock(self, key: str, *, waiting: str) -> AbstractContextManager[None]:
         """Hold the lock for *key* among all processes that share the store; see ``Store.lock``."""

@@ -5,14 +5,17 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/spec.md
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_alpine.errors import MalformedImage
+from pytest_alpine.errors import ImageError, MalformedImage
 from pytest_alpine.facts.base import KeptFacts
+from pytest_alpine.image.manifest_source import config_diff_ids
 from pytest_alpine.image.spec.config import ImageConfig, parse_config
+from pytest_alpine.image.spec.documents import digest_of
+from pytest_alpine.image.store.stored_tree import chain_id
+from pytest_alpine.image.store.uses import ImageName
 from pytest_alpine.rootfs.layers import LayeredRootFS
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.source import ImageSource
     from pytest_alpine.image.store.store import Store, StoredLayer
     from pytest_alpine.image.store.stored_tree import StoredTree
+    from pytest_alpine.image.store.uses import Use
     from pytest_alpine.platforms import Platform
     from pytest_alpine.reference import Reference
     from pytest_alpine.rootfs.base import RootFS
@@ -68,15 +72,26 @@ class Image(KeptFacts):
         """The manifest's digest, where the source has manifests."""
         return self.source.digest
 
-    @cached_property
+    @property
     def raw_config(self) -> bytes:
         """The configuration, byte for byte."""
-        return self.source.raw_config()
+        return self._opened[0]
+
+    @cached_property
+    def _opened(self) -> tuple[bytes, Use | None]:
+        """The configuration and, from here on, the use of the image: what it needs in the store stays there."""
+        raw = self.source.raw_config()
+        try:
+            diff_ids = config_diff_ids(raw, "", f"{self.reference}, configuration")
+        except ImageError:  # it is broken, which whoever asks for what it says is told
+            return raw, None
+        name = ImageName(reference=str(self.reference), platform=str(self.platform), id=digest_of(raw))
+        return raw, self.access.use(name, self.digest, diff_ids)
 
     @cached_property
     def id(self) -> str:
         """The configuration's digest: Docker's image ID."""
-        return f"sha256:{hashlib.sha256(self.raw_config).hexdigest()}"
+        return digest_of(self.raw_config)
 
     @cached_property
     def config(self) -> ImageConfig:
@@ -94,15 +109,23 @@ class Image(KeptFacts):
     @cached_property
     def stored_layers(self) -> Sequence[StoredLayer]:
         """The layers in the local store, base first; missing ones are fetched."""
+        _ = self._opened
         return [self.store.layer(layer, self.access.progress) for layer in self.layers]
+
+    @cached_property
+    def chain_id(self) -> str:
+        """The chain ID of the layers; those whose diff ID is unknown are fetched."""
+        _ = self._opened
+        return chain_id([self.store.diff_id(layer, self.access.progress) for layer in self.layers])
 
     @cached_property
     def rootfs(self) -> RootFS:
         """The flattened root filesystem."""
-        return LayeredRootFS(self._tree.entries, self._tree.tars)
+        return LayeredRootFS(self._tree.entries, self._tree.tars, self._opened[1])
 
     @cached_property
     def _tree(self) -> StoredTree:
+        _ = self._opened
         return self.store.tree(self.layers, self.access.progress)
 
     @cached_property

@@ -110,9 +110,17 @@ def flatten(changesets: Sequence[Changeset], names: Sequence[str] = ()) -> dict[
 class LayeredRootFS(LookupRootFS):
     """The root filesystem of an image: a flattened tree, and the uncompressed layer tars that it refers to."""
 
-    def __init__(self, tree: Mapping[str, Entry], tars: Sequence[Path]) -> None:
+    def __init__(self, tree: Mapping[str, Entry], tars: Sequence[Path], use: object = None) -> None:
+        """Look at a tree.
+
+        Args:
+            tree: its entries, by absolute path.
+            tars: the layers, base first.
+            use: keeps the files *tars* from being removed as long as it is referred to.
+        """
         self._tree = tree
         self._tars = tars
+        self._use = use
 
     def read(self, path: str, limit: int | None = None) -> bytes:
         """Return the bytes of the regular file that *path* leads to, at most *limit* of them."""

@@ -14,9 +14,9 @@ import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from pytest_alpine.engine.bubblewrap.unpacked import remove_tree
 from pytest_alpine.engine.labels import is_dead, process_labels, run_labels
 from pytest_alpine.errors import EngineError
+from pytest_alpine.image.store.folders import make_folder, remove_tree
 from pytest_alpine.image.store.incoming import store_errors
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ContainerFolder:
             StoreError: it cannot be made.
         """
         with store_errors(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path.parent, mode=0o700)
             folder = cls(path)
             # First whose it is: nothing without a label is left behind, whenever this process is killed.
             folder._label(run_labels())

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat as modes
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.errors import ImageError
+from pytest_alpine.image.store.folders import make_folder, remove_tree
 from pytest_alpine.image.store.incoming import store_errors
-from pytest_alpine.image.store.stored_tree import chain_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +44,7 @@ def unpacked(image: Image) -> Path:
         ImageError: the image cannot be read.
         StoreError: the store cannot be written.
     """
-    chain = chain_id([image.store.diff_id(layer, image.access.progress) for layer in image.layers])
-    root = image.store.root / "roots" / f"{_FORMAT}-{os.geteuid()}" / chain.replace(":", "-")
+    root = image.store.root / "roots" / f"{_FORMAT}-{os.geteuid()}" / image.chain_id.replace(":", "-")
     if not root.is_dir():
         what = f"{image.reference} {image.platform}"
         with image.access.lock(f"unpack {root}", waiting=f"waiting for another process that unpacks {what}"):
@@ -64,26 +62,9 @@ def remove_partial(store: Path) -> None:
             remove_tree(path)
 
 
-def remove_tree(path: Path) -> None:
-    """Remove the folder *path* with all that is in it, whatever its modes are; one that is gone is fine.
-
-    Raises:
-        OSError: it cannot be removed.
-    """
-    with suppress(FileNotFoundError):
-        try:
-            shutil.rmtree(path)
-        except PermissionError:  # an ordinary user needs rights even in folders of his own
-            for folder, names, _ in os.walk(path):
-                for name in names:
-                    place = Path(folder, name)
-                    if not place.is_symlink():
-                        place.chmod(0o700)
-            shutil.rmtree(path)
-
-
 def _unpack(image: Image, root: Path) -> None:
-    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(root.parent.parent)
+    root.parent.mkdir(mode=0o700, exist_ok=True)
     partial = root.with_name(root.name + _PARTIAL)
     remove_tree(partial)
     while True:

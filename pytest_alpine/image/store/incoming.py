@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from pytest_alpine.errors import StoreError
+from pytest_alpine.image.store.folders import make_folder, share_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ class Incoming:
         """
         with store_errors(path):
             self.stream.flush()
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             self.path.replace(path)
 
 
@@ -86,9 +87,10 @@ def remove_abandoned(folder: Path) -> None:
 def _locked(folder: Path) -> Incoming:
     while True:
         with store_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             descriptor, name = tempfile.mkstemp(dir=folder)
             stream = os.fdopen(descriptor, "wb")
+            share_file(descriptor, folder)
             fcntl.flock(stream, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 return Incoming(path=Path(name), stream=stream)

@@ -21,6 +21,7 @@ from pytest_alpine.image.blobs.compression import decompressed
 from pytest_alpine.image.blobs.hashing import Hashing
 from pytest_alpine.image.spec.documents import check_digest, checked_digest, digest_of
 from pytest_alpine.image.store.changeset_file import dump_changeset, load_changeset
+from pytest_alpine.image.store.folders import is_shared, make_folder, share_file
 from pytest_alpine.image.store.incoming import CACHE_VARIABLE, Incoming, incoming_file, remove_abandoned, store_errors
 from pytest_alpine.image.store.stored_tree import StoredTree, chain_id, dump_tree, load_tree, stack
 from pytest_alpine.rootfs.layers import Changeset, read_changeset
@@ -87,7 +88,7 @@ class Store:
         """
         digest = digest_of(data, algorithm)
         if self.document(digest) is None:
-            self._write(self._path("documents", digest), data)
+            self.write(self._path("documents", digest), data)
         return digest
 
     def cached(self, name: str) -> str | None:
@@ -104,7 +105,7 @@ class Store:
             StoreError: the store cannot be written.
         """
         if self.cached(name) != text:
-            self._write(self._path("names", digest_of(name.encode())), text.encode())
+            self.write(self._path("names", digest_of(name.encode())), text.encode())
 
     def layer(self, layer: Layer, progress: Progress = silent) -> StoredLayer:
         """Return *layer* from the store; where it is missing, one process reads it from its source first.
@@ -142,7 +143,7 @@ class Store:
         names = [layer.where for layer in layers]
         tree = stack([layer.changeset for layer in stored], [layer.tar for layer in stored], names)
         with suppress(StoreError):  # it can be made again at any time
-            self._write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
+            self.write(self._path("trees", chain_id([layer.diff_id for layer in stored]), ".json"), dump_tree(tree))
         return tree
 
     def diff_id(self, layer: Layer, progress: Progress = silent) -> str:
@@ -172,7 +173,7 @@ class Store:
         with ExitStack() as stack:
             with store_errors(path):
                 try:
-                    path.parent.mkdir(parents=True, exist_ok=True)
+                    _make_lock(path)
                     _acquire(path, stack, lambda: progress(waiting) if waiting else None)
                 except OSError as error:
                     if error.errno not in _NOT_OURS:
@@ -183,7 +184,12 @@ class Store:
         algorithm, _, value = checked_digest(digest, str(self.root)).partition(":")
         return self.root / kind / algorithm / f"{value}{suffix}"
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path, data: bytes) -> None:
+        """Write the file *path* of this store, in place of an older one.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
         with incoming_file(self.root / "incoming") as incoming:
             with store_errors(path):
                 incoming.stream.write(data)
@@ -215,10 +221,20 @@ class Store:
             tar = self._path("layers", diff_id, ".tar")
             incoming.keep(tar)
         # The changeset is written last: without it, the layer is not in the store.
-        self._write(tar.with_suffix(".json"), dump_changeset(changeset, size))
+        self.write(tar.with_suffix(".json"), dump_changeset(changeset, size))
         if layer.digest is not None:
-            self._write(self._path("diff-ids", layer.digest), diff_id.encode())
+            self.write(self._path("diff-ids", layer.digest), diff_id.encode())
         return StoredLayer(diff_id=diff_id, tar=tar, changeset=changeset)
+
+
+def _make_lock(path: Path) -> None:
+    make_folder(path.parent)
+    if is_shared(path.parent) and not path.exists():  # the library would make it writable by this user alone
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            share_file(descriptor, path.parent)
+        finally:
+            os.close(descriptor)
 
 
 def _acquire(path: Path, stack: ExitStack, on_wait: Callable[[], None]) -> None:

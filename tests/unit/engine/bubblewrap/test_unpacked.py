@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_alpine import ImageError, open_image
-from pytest_alpine.engine.bubblewrap.unpacked import remove_partial, remove_tree, unpacked
+from pytest_alpine.engine.bubblewrap.unpacked import remove_partial, unpacked
 from pytest_alpine.image.access import Access
+from pytest_alpine.image.store.folders import remove_tree
 from pytest_alpine.image.store.store import Store
 from pytest_alpine.rootfs.base import KINDS
 from tests.support.images import image, write_oci_layout
@@ -103,6 +104,7 @@ from pathlib import Path
 from pytest_alpine import open_image
 from pytest_alpine.engine.bubblewrap.unpacked import unpacked
 from pytest_alpine.image.access import Access
+from pytest_alpine.image.store.folders import remove_tree
 from pytest_alpine.image.store.store import Store
 folder = Path(sys.argv[1])
 access = Access(Store(folder / "store"), progress=print)
