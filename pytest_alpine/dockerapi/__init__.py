@@ -1,1 +1,1 @@
-"""Connections to engines that speak Docker's API: sockets, ssh, contexts, TLS."""
+"""Connections to engines with Docker's API: sockets, ssh, contexts, TLS."""

@@ -1,7 +1,7 @@
-"""The connection to a Docker engine, and its errors in our words; the one module that imports docker.
+"""The connection to a Docker engine. Translates the errors of the Docker SDK into this package's errors.
 
-Spec: the Engine API, https://docs.docker.com/reference/api/engine/; where an engine is looked for is what
-https://docs.docker.com/engine/manage-resources/contexts/ says of the docker command.
+Specs: the Engine API, https://docs.docker.com/reference/api/engine/; for the choice of the engine, the docker command,
+https://docs.docker.com/engine/manage-resources/contexts/.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 
 DEFAULT_SOCKET: Final = "unix:///var/run/docker.sock"
 FAR_SOCKET: Final = "http+docker://far"
-"""The base URL of a client behind whose socket is another machine; the SDK has ``localhost`` for all others."""
+"""The base URL of a client whose engine is on another machine, reached by ssh; other sockets have ``localhost``."""
 
 STILL_UP: Final = "see whether it still runs: docker info"
 """What to do when the connection breaks."""
 
-# An engine that is there says so at once, even with every core emulating; one that hangs must not hang the suite.
+# Seconds. A running engine answers at once, even if all cores are busy; an engine that hangs must not hang the suite.
 _CONNECT_TIMEOUT: Final = 10
-# An engine of version 24 or older writes a whole image to its disk before it sends the first byte of it.
+# Seconds. Engines up to version 24 write a whole image to their disk before they send its first byte.
 _ANSWER_TIMEOUT: Final = 600
 
 _MAX_EXPLANATION: Final = 500
-# The words of Go's HTTP server.
+# The answer of Go's HTTP server.
 _WANTS_TLS: Final = "HTTP request to an HTTPS server"
 _USE_TLS: Final = (
     "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem, or name a docker "
@@ -53,34 +53,34 @@ _WAY_OUT: Final = "start dockerd (and join the group that owns its socket), or s
 
 
 Connect = Callable[[], "DockerClient"]
-"""Opens a connection to an engine anew at every call; whoever connects closes."""
+"""Opens a new connection to an engine at every call; the caller closes it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where a Docker engine listens, and who says so."""
+    """The address of a Docker engine, and where the address comes from."""
 
     url: str
     origin: str
     tls: Any = None
     """The SDK's TLS settings, or None."""
     engine: str = "Docker engine"
-    """What listens there, for messages."""
+    """The kind of the engine, for messages."""
     way_out: str = _WAY_OUT
-    """What to do where it does not answer."""
+    """What to do if it does not answer."""
 
     def __str__(self) -> str:
         return f"{self.url} ({self.origin})"
 
 
 def endpoint() -> Endpoint:
-    """Return where the docker command would connect: ``DOCKER_HOST``, else the docker context, else the socket.
+    """Return the endpoint that the docker command would use: ``DOCKER_HOST``, else the context, else the socket.
 
     Raises:
         EngineUnavailable: the docker context or the TLS settings cannot be used.
     """
     context = current_context()
-    if not os.environ.get("DOCKER_HOST") and context == DEFAULT:  # told without the SDK, which loads slowly
+    if not os.environ.get("DOCKER_HOST") and context == DEFAULT:  # found without the SDK, which loads slowly
         return Endpoint(url=DEFAULT_SOCKET, origin="the default socket")
     from docker.errors import DockerException
 
@@ -100,7 +100,7 @@ def endpoint_named(text: str) -> Endpoint:
     from docker.utils import kwargs_from_env
 
     if "://" not in text:
-        way_out = f"make it: docker context create {text} --docker host=ssh://USER@HOST"
+        way_out = f"create it: docker context create {text} --docker host=ssh://USER@HOST"
         return replace(_from_context(text, way_out), way_out=f"see whether it runs: docker --context {text} info")
     try:
         tls = kwargs_from_env({**os.environ, "DOCKER_HOST": text}).get("tls") if text.startswith("tcp:") else None
@@ -110,14 +110,14 @@ def endpoint_named(text: str) -> Endpoint:
 
 
 def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) -> DockerClient:
-    """Return a client of an engine that answers; whoever connects closes.
+    """Return a client of an engine that answers; the caller closes it.
 
     Args:
-        where: it listens; where the docker command would connect when None.
-        timeout: how many seconds each later request may wait for bytes. The connection itself must stand in ten.
+        where: the address of the engine; the one that the docker command would use when None.
+        timeout: the seconds that each later request may wait for bytes. The engine must answer the first in ten.
 
     Raises:
-        EngineUnavailable: no engine answers; the message says where it was looked for, and the way out.
+        EngineUnavailable: no engine answers; the message contains the address and what to do.
     """
     from docker.errors import DockerException
 
@@ -132,12 +132,12 @@ def connect(where: Endpoint | None = None, *, timeout: int = _ANSWER_TIMEOUT) ->
 
 @contextmanager
 def docker_errors(doing: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours; *doing* begins their messages, such as ``cannot save 'alpine:3.22'``.
+    """Translate the SDK's errors; *doing* begins the messages, such as ``cannot save 'alpine:3.22'``.
 
     Raises:
-        EngineRefusedError: the engine answered with an error; ``.status`` tells which.
+        EngineRefusedError: the engine answered with an error; ``.status`` is its HTTP status.
         EngineUnavailable: the connection broke.
-        EngineError: anything else that the SDK reports, a late answer among it.
+        EngineError: the engine did not answer in time, or the SDK reported another error.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import ReadTimeout
@@ -170,14 +170,14 @@ def _connected(where: Endpoint) -> DockerClient:
     except _broken_connections() as error:
         said = tunnel.words() or _reason(error)
         tunnel.close()
-        raise ConnectionError(f"nobody answers on {address.socket} there ({said})") from None
+        raise ConnectionError(f"no engine answers on {address.socket} there ({said})") from None
     except BaseException:
         tunnel.close()
         raise
 
 
 def _check_socket(where: Endpoint) -> None:
-    """Fail where nobody listens on a Unix socket. The SDK does too, but leaves the socket for the collector to find."""
+    """Fail if no engine listens on a Unix socket. The SDK would fail too, but without closing its own socket."""
     scheme, _, path = where.url.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:
@@ -200,16 +200,16 @@ def _client(where: Endpoint, version: str, closed: Callable[[], None] | None = N
     if closed is not None:
         client.api.base_url = FAR_SOCKET
     if where.tls is not None or not where.url.startswith(("tcp:", "http:")):
-        # Else REQUESTS_CA_BUNDLE, which is meant for the web, would be believed in place of the engine's authority. And
-        # each request would look through the environment for proxies, in which pytest changes a variable at every test.
+        # Without this, REQUESTS_CA_BUNDLE, which is for public servers, would replace the engine's own authority. And
+        # each request would search the environment for proxies, which is slow: pytest changes a variable at every test.
         client.api.trust_env = False
     return client
 
 
 def _api_version(where: Endpoint) -> str:
-    """Return the version of the API that the engine speaks, by the ping that the docker command uses too.
+    """Return the engine's version of the API. Uses ``/_ping``, as the docker command does.
 
-    The SDK asks for /version, which makes the engine start other programs and takes ten times as long.
+    The SDK uses ``/version``, which makes the engine start other programs and takes ten times as long.
     """
     from docker.constants import DEFAULT_DOCKER_API_VERSION
 
@@ -247,7 +247,7 @@ def _from_context(name: str, way_out: str = _WAY_OUT) -> Endpoint:
     return Endpoint(url=context.host, tls=_tls(context), origin=f"docker context {name!r}")
 
 
-def _tls(context: DockerContext) -> Any:  # noqa: ANN401 - the SDK's class, which is loaded when it is needed
+def _tls(context: DockerContext) -> Any:  # noqa: ANN401 - a class of the SDK, which is imported late
     """Return the SDK's TLS settings, or None."""
     if context.ca is None and context.certificate is None and context.verify:
         return None
@@ -264,7 +264,7 @@ def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]
     import requests.exceptions
     import urllib3.exceptions
 
-    # A stream breaks below requests, which translates only part of it.
+    # When a stream breaks, requests translates only some of the errors of the libraries below it.
     return (
         requests.exceptions.RequestException,
         urllib3.exceptions.HTTPError,
@@ -276,7 +276,7 @@ def _broken_connections(*others: type[Exception]) -> tuple[type[Exception], ...]
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the operating system said below the SDK's nested exceptions, or their own words."""
+    """Return the operating system's error inside the SDK's nested exceptions, or the message of *error*."""
     cause: BaseException | None = error
     seen: set[int] = set()
     while cause is not None and id(cause) not in seen:

@@ -1,7 +1,7 @@
-"""The docker command's contexts: names for engines, and what it takes to reach them.
+"""The contexts of the docker command: names for engines, and the addresses and certificates to reach them.
 
-Spec: https://docs.docker.com/engine/manage-resources/contexts/. Read without the SDK, which takes long to load, and
-finds no context where the docker command has no other settings.
+Spec: https://docs.docker.com/engine/manage-resources/contexts/. The SDK is not used: it loads slowly, and finds no
+context if the docker command has no other settings.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT: Final = "default"
-"""The context that leads to the socket of this machine's engine."""
+"""The context of the engine on this machine's default socket."""
 
 _ENDPOINT: Final = "docker"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DockerContext:
-    """How to reach an engine."""
+    """The address of an engine, and the certificates to reach it."""
 
     host: str
-    """A URL, such as ``ssh://ci@arm-1``."""
+    """The URL of the engine, such as ``ssh://ci@arm-1``."""
     ca: Path | None = None
-    """The authority (PEM) that the engine's certificate is held against."""
+    """The authority (PEM) that must have signed the engine's certificate."""
     certificate: Path | None = None
     key: Path | None = None
     verify: bool = True
-    """Whether the engine's certificate is looked at."""
+    """Whether the engine's certificate is checked."""
 
 
 def current_context() -> str:
-    """Return the docker context in use: ``DOCKER_CONTEXT``, else what the docker command's configuration names."""
+    """Return the current docker context: ``DOCKER_CONTEXT``, else that of the docker command's configuration."""
     if named := os.environ.get("DOCKER_CONTEXT"):
         return named
     try:
         return str(json.loads((_folder() / "config.json").read_bytes()).get("currentContext") or DEFAULT)
-    except (OSError, ValueError, AttributeError):  # the command takes a broken file for none, too
+    except (OSError, ValueError, AttributeError):  # the docker command ignores a broken file too
         return DEFAULT
 
 
 def has_context(name: str) -> bool:
-    """Whether there is a context *name*, readable or not."""
+    """Whether the context *name* exists, readable or not."""
     return name == DEFAULT or _meta(name).is_file()
 
 
 def read_context(name: str) -> DockerContext:
-    """Return the context *name*, which is not the default one.
+    """Return the context *name*, which must not be the default one.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: the context cannot be read.
     """
     path = _meta(name)
     try:
@@ -72,7 +72,7 @@ def known_contexts() -> tuple[str, ...]:
     """Return the names of all contexts, sorted."""
     names = [DEFAULT]
     for path in (_folder() / "contexts" / "meta").glob("*/meta.json"):
-        with suppress(OSError, ValueError, LookupError, TypeError):  # a broken one is not the one that was asked for
+        with suppress(OSError, ValueError, LookupError, TypeError):  # a broken context is not listed
             names.append(str(json.loads(path.read_bytes())["Name"]))
     return tuple(sorted(names))
 

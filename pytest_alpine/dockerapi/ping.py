@@ -1,6 +1,6 @@
-"""A look at who listens on a socket of Docker's API, without any library: for the head of a run.
+"""The name and version of the engine behind a socket, found without any library, for the header of a run.
 
-Spec: the Engine API, "Ping"; Podman answers it too, and says so.
+Spec: the Engine API, "Ping". Podman answers it too, with its own name in the ``Server`` header.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _NAMES: Final = {"docker": "docker", "libpod": "podman"}
 def look_docker() -> str:
     """Return the name and version of the engine that the docker command would use, if it is on a local socket.
 
-    Of one that is far away, or that a docker context names, only where it is: finding out more takes longer.
+    For an engine on another machine or of a docker context, return its address only: the version would take longer.
 
     Raises:
-        EngineUnavailable: nobody answers.
+        EngineUnavailable: no engine answers.
     """
     if not os.environ.get("DOCKER_HOST") and (context := current_context()) != DEFAULT:
         return f"docker, of the context {context!r}"
@@ -37,10 +37,10 @@ def look_docker() -> str:
 
 
 def look(url: str, name: str = "docker") -> str:
-    """Return the name and version of the engine at *url*; of one that is far away, that it is *name*, and where.
+    """Return the name and version of the engine at *url*; for an engine on another machine, *name* and *url*.
 
     Raises:
-        EngineUnavailable: nobody answers.
+        EngineUnavailable: no engine answers.
     """
     scheme, _, path = url.partition("://")
     if scheme != "unix":

@@ -1,4 +1,4 @@
-"""Podman, by its socket that speaks Docker's API.
+"""Connections to Podman by its service, which has Docker's API.
 
 Spec: https://docs.podman.io/en/latest/markdown/podman-system-service.1.html
 """
@@ -27,10 +27,10 @@ _WAY_OUT: Final = (
 
 
 def podman_endpoint() -> Endpoint:
-    """Return where podman's service listens: ``CONTAINER_HOST``, else the socket of this user, or of the system.
+    """Return the endpoint of podman's service: ``CONTAINER_HOST``, else the socket of this user, or of the system.
 
     Raises:
-        EngineUnavailable: the variable names what cannot be used.
+        EngineUnavailable: ``CONTAINER_HOST`` is not a URL with ``unix://`` or ``tcp://``.
     """
     named = os.environ.get(HOST_VARIABLE)
     if named:
@@ -44,7 +44,7 @@ def podman_endpoint() -> Endpoint:
 
 
 def connect_podman() -> DockerClient:
-    """Return a client of podman's service; see ``docker_client.connect``."""
+    """Return a client of podman's service; see ``client.connect``."""
     return connect(podman_endpoint())
 
 
@@ -52,7 +52,7 @@ def look_podman() -> str:
     """Return podman's name and version.
 
     Raises:
-        EngineUnavailable: it does not answer.
+        EngineUnavailable: podman's service does not answer.
     """
     return look(podman_endpoint().url, "podman")
 

@@ -1,4 +1,4 @@
-"""The socket of an engine on another machine, brought here by the user's own ssh with all its settings.
+"""Tunnels by ssh to the socket of an engine on another machine. The user's own ssh command and settings are used.
 
 Spec: ssh(1), ``-L local_socket:remote_socket``; ssh_config(5).
 """
@@ -29,10 +29,10 @@ _CONNECT_TIMEOUT: Final = 10
 _STARTING: Final = 30.0
 _POLL: Final = 0.02
 _ENDING: Final = 5.0
-_NEW: Final = 60.0  # seconds in which a socket that nobody listens on may only not be ready yet
+_NEW: Final = 60.0  # seconds; a younger socket without a listener may not be ready yet
 _PREFIX: Final = "pytest-alpine-ssh-"
-# Nobody can be asked for a password; a line that is dead shows within a minute; and a connection that ssh would share
-# with others would keep the socket open when this one is over.
+# ssh must not ask for a password, and must notice a broken connection within a minute. It must not share connections:
+# a shared one would keep the socket open after this tunnel is closed.
 _OPTIONS: Final = {
     "BatchMode": "yes",
     "ConnectTimeout": str(_CONNECT_TIMEOUT),
@@ -46,7 +46,7 @@ _OPTIONS: Final = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SshAddress:
-    """Where an engine's socket is: ``ssh://ci@arm-1:2222/run/docker.sock``."""
+    """The address of an engine's socket on another machine, such as ``ssh://ci@arm-1:2222/run/docker.sock``."""
 
     host: str
     user: str = ""
@@ -55,10 +55,10 @@ class SshAddress:
 
     @classmethod
     def parse(cls, url: str) -> SshAddress:
-        """Return what *url* says.
+        """Return the address that *url* spells.
 
         Raises:
-            ValueError: it is no such URL.
+            ValueError: *url* is not such an address.
         """
         match = _URL.fullmatch(url)
         if match is None:
@@ -72,7 +72,7 @@ class SshAddress:
         )
 
     def command(self, local: Path) -> list[str]:
-        """Return the command that brings the socket to *local* and ends when its standard input does."""
+        """Return the command that connects the socket to the path *local*, and ends when its standard input ends."""
         options = [word for name, value in _OPTIONS.items() for word in ("-o", f"{name}={value}")]
         if self.user:
             options += ["-l", self.user]
@@ -82,19 +82,19 @@ class SshAddress:
 
 
 class SshTunnel:
-    """A socket on this machine that leads to one on another, until it is closed or this process is gone."""
+    """A socket on this machine that is connected to one on another, until ``close`` or the end of this process."""
 
     def __init__(self, address: SshAddress) -> None:
         """Connect.
 
         Raises:
-            ConnectionError: there is no ssh, or it does not get there; the message has its words.
+            ConnectionError: there is no ssh command, or it cannot connect; the message contains ssh's own.
         """
         _remove_abandoned()
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.socket = self._folder / "engine.sock"
-        """Where the engine listens now."""
+        """The path of the socket on this machine."""
         try:
             self._process = self._start(address)
             self._wait(self._process)
@@ -103,7 +103,7 @@ class SshTunnel:
             raise
 
     def words(self) -> str:
-        """Return what ssh has said so far, the last line of it."""
+        """Return the last line that ssh has written so far."""
         with suppress(OSError):
             said = self._log.read_text(errors="replace").strip().splitlines()
             return said[-1].strip() if said else ""
@@ -132,11 +132,11 @@ class SshTunnel:
             try:
                 return subprocess.Popen(
                     address.command(self.socket),
-                    # It ends when this does, which it does with this process, however that ends.
+                    # ssh ends when its standard input is closed, as it is when this process ends for any reason.
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    # ^C is for the tests: what they started on the other machine is still to be stopped.
+                    # Ctrl-C must not reach ssh: containers on the other machine must still be stopped.
                     start_new_session=True,
                 )
             except FileNotFoundError:
@@ -144,7 +144,7 @@ class SshTunnel:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _STARTING
-        while not self.socket.is_socket():  # not by connecting, which would open a connection to the engine
+        while not self.socket.is_socket():  # a connect() would open a connection to the engine
             if process.poll() is not None:
                 raise ConnectionError(self.words() or f"ssh ended with exit code {process.returncode}")
             if time.monotonic() > deadline:
@@ -153,7 +153,7 @@ class SshTunnel:
 
 
 def _remove_abandoned() -> None:
-    """Remove the folders of processes that were killed: nobody listens on their sockets any more."""
+    """Remove the folders of processes that were killed: their sockets have no listener."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/engine.sock"):
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if time.time() - path.stat().st_mtime < _NEW:

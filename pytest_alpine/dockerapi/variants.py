@@ -1,4 +1,4 @@
-"""How the engines that speak Docker's API differ from each other."""
+"""The differences between the engines that have Docker's API."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ _ROOTLESS: Final = "name=rootless"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
-    """One of these engines."""
+    """The properties of one engine's API."""
 
     name: str
-    """The word for it in ``--alpine-engine``."""
+    """The engine's name in ``--alpine-engine``."""
     command: str
-    """What people type to reach it."""
+    """The command that people use for it."""
     has_init: bool
-    """Whether it has an init process for containers, as far as it tells."""
+    """Whether the engine reports that it has an init process for containers."""
     literal_paths: bool
     """See ``ContainerArchive.literal_paths``."""
     measures_memory: bool
-    """Whether its containers have control groups of their own."""
+    """Whether its containers have their own control groups."""
     disables_networks: bool
-    """Whether it knows ``NetworkDisabled``: it makes nothing of a network then, and writes no ``/etc/hosts``."""
+    """Whether it supports ``NetworkDisabled``; the container then has no network, and no ``/etc/hosts``."""
 
 
 def read_api(info: Mapping[str, Any], command: str | None = None) -> Api:
-    """Return what *info*, an engine's answer to ``/info``, tells of it; people reach it by *command*, or its name."""
+    """Return the properties of the engine whose answer to ``/info`` is *info*; *command* defaults to its name."""
     podman = _ONLY_PODMAN_SAYS in info
     name = _PODMAN if podman else _DOCKER
-    # Podman has a field of its own for it.
+    # Podman reports it in a field of its own.
     rootless = bool(info.get("Rootless")) or _ROOTLESS in (info.get("SecurityOptions") or ())
     return Api(
         name=name,
         command=command or name,
-        has_init=podman or bool(info.get("InitBinary")),  # podman does not name its own
+        has_init=podman or bool(info.get("InitBinary")),  # podman does not report its own
         literal_paths=not podman,
-        # Only version 2 of control groups lets users have some.
+        # A rootless engine cannot create control groups of version 1.
         measures_memory=not (rootless and str(info.get("CgroupVersion")) == "1"),
         disables_networks=not podman,
     )

@@ -57,5 +57,5 @@ def _check_host(host: str) -> None:
 
 def _check_context(name: str) -> None:
     if not _CONTEXT.fullmatch(name) or not has_context(name):
-        way_out = f"make it: docker context create NAME --docker host={SSH}://USER@HOST; or give the URL itself"
+        way_out = f"create it: docker context create NAME --docker host={SSH}://USER@HOST; or give the URL itself"
         raise ValueError(f"there is no docker context {name!r} (known: {', '.join(known_contexts())}); {way_out}")

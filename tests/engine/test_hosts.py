@@ -205,7 +205,7 @@ def test_the_docker_commands_own_settings(
 @pytest.mark.parametrize(
     ("host", "message"),
     [
-        ("ssh://far/nowhere.sock", "nobody answers on /nowhere.sock there ("),
+        ("ssh://far/nowhere.sock", "no engine answers on /nowhere.sock there ("),
         (
             "ssh://nobody@far",
             "nobody@127.0.0.1: Permission denied (publickey).; see whether it runs: docker -H ssh://n",

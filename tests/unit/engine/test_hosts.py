@@ -57,7 +57,7 @@ def test_what_names_an_engine(word: str, platform: str, host: str) -> None:
         (["arm64=ssh://-oProxyCommand=x"], "invalid address 'ssh://-oProxyCommand=x'"),
         (
             ["arm64=arm-2"],
-            "there is no docker context 'arm-2' (known: arm-1, default); make it: docker context create NAME ",
+            "there is no docker context 'arm-2' (known: arm-1, default); create it: docker context create NAME ",
         ),
         (["arm64=../arm-1"], "there is no docker context '../arm-1'"),
     ],
