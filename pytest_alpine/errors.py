@@ -1,4 +1,4 @@
-"""The exception tree: everything this package raises on purpose.
+"""The exceptions of this package, as a tree.
 
 ::
 
@@ -21,34 +21,34 @@
         ├── ContainerStartError
         └── CommandTimeout
 
-Foreign errors (Docker, requests, tarfile, OSError) are translated once, in the module that owns the foreign library.
+Errors of other libraries (Docker, requests, tarfile, OSError) are translated once, in the module that uses the library.
 """
 
 from __future__ import annotations
 
 
 class AlpineError(Exception):
-    """Any failure that pytest-alpine reports."""
+    """The base class of all errors that pytest-alpine raises."""
 
 
 class InvalidPlatform(AlpineError, ValueError):
-    """A text that names no platform."""
+    """A text is not the name of a platform."""
 
 
 class InvalidReference(AlpineError, ValueError):
-    """A text that names no image."""
+    """A text is not a reference to an image."""
 
 
 class InvalidVersion(AlpineError, ValueError):
-    """A text that is no apk version."""
+    """A text is not a version of apk."""
 
 
 class InvalidConstraint(AlpineError, ValueError):
-    """A text that is no apk dependency."""
+    """A text is not a constraint of apk."""
 
 
 class InvalidSize(AlpineError, ValueError):
-    """A text that is no amount of bytes."""
+    """A text is not a size in bytes."""
 
 
 class InvalidDuration(AlpineError, ValueError):
@@ -56,11 +56,11 @@ class InvalidDuration(AlpineError, ValueError):
 
 
 class ImageError(AlpineError):
-    """An image cannot be had or read."""
+    """An image cannot be fetched or read."""
 
 
 class ImageNotFound(ImageError):
-    """No image has this name where it was looked for."""
+    """No image has this name in the registry, engine, file or folder that was searched."""
 
 
 class PlatformNotFound(ImageError):
@@ -72,11 +72,11 @@ class MalformedImage(ImageError):
 
 
 class DigestMismatch(ImageError):
-    """The bytes are not those that the digest names."""
+    """The bytes do not have the expected digest."""
 
 
 class FileNotInImage(ImageError):
-    """A path does not lead to a file of the image."""
+    """A path does not lead to a file in the image."""
 
 
 class DatabaseError(AlpineError):
@@ -87,7 +87,7 @@ class PackageNotInstalled(AlpineError, KeyError):
     """No package of this name is installed."""
 
     def __str__(self) -> str:
-        """Return the message as it is: a KeyError would show its quotes."""
+        """Return the message without the quotes that a KeyError adds."""
         return str(self.args[0]) if self.args else ""
 
 
@@ -107,7 +107,7 @@ class EngineRefusedError(EngineError):
         self.status = status
         """The HTTP status, such as 404."""
         self.explanation = explanation
-        """The engine's own words."""
+        """The engine's own message."""
 
 
 class EngineUnavailable(EngineError):
@@ -115,7 +115,7 @@ class EngineUnavailable(EngineError):
 
 
 class PlatformNotRunnable(EngineError):
-    """The machine can neither run nor emulate this platform."""
+    """The machine can neither run this platform nor emulate it."""
 
 
 class ContainerStartError(EngineError):
@@ -123,4 +123,4 @@ class ContainerStartError(EngineError):
 
 
 class CommandTimeout(EngineError):
-    """A command in a container ran longer than it was given."""
+    """A command in a container did not end within its timeout."""

@@ -1,4 +1,4 @@
-"""Platforms: what OCI, Docker, Alpine, QEMU and the ELF header call one and the same machine.
+"""Platforms: the names that OCI, Docker, Alpine, QEMU and the ELF header use for the same machine.
 
 Specs: the ``platform`` object of https://github.com/opencontainers/image-spec/blob/main/image-index.md,
 Alpine's architecture names, and the ELF machine numbers of the gABI.
@@ -18,7 +18,7 @@ _WORD: Final = re.compile(r"[a-z0-9_.-]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What Alpine's binaries for one platform look like, and who emulates them."""
+    """The properties of Alpine's binaries for one platform, and their emulator."""
 
     apk_arch: str
     """Alpine's name of the architecture, as in ``/etc/apk/arch``."""
@@ -33,11 +33,11 @@ class Machine:
 
     @property
     def elf_form(self) -> tuple[int, int, bool]:
-        """What its ELF headers share: ``e_machine``, bits, and whether the byte order is big-endian."""
+        """The fields that all its ELF headers share: ``e_machine``, bits, and whether the byte order is big-endian."""
         return self.elf_machine, self.bits, self.big_endian
 
 
-# (architecture, variant) -> machine, in the order that users list them: the native ones of most machines first.
+# (architecture, variant) -> machine. Lists of platforms have this order: those of most machines are the first.
 _MACHINES: Final[dict[tuple[str, str], Machine]] = {
     ("amd64", ""): Machine(apk_arch="x86_64", loader_arch="x86_64", qemu="x86_64", elf_machine=62, bits=64),
     ("386", ""): Machine(apk_arch="x86", loader_arch="i386", qemu="i386", elf_machine=3, bits=32),
@@ -54,7 +54,7 @@ _MACHINES: Final[dict[tuple[str, str], Machine]] = {
     ),
 }
 
-# Every other spelling in use. "armhf" is arm/v6 here, which is Alpine's meaning and not containerd's.
+# All other spellings in use. "armhf" is arm/v6, as in Alpine; in containerd it is arm/v7.
 _ALIASES: Final[dict[str, tuple[str, str]]] = {
     "x86_64": ("amd64", ""),
     "x86-64": ("amd64", ""),
@@ -78,7 +78,7 @@ _ALIASES: Final[dict[str, tuple[str, str]]] = {
     "loongarch64": ("loong64", ""),
 }
 
-# What else a processor runs without an emulator, by its architecture.
+# The other architectures that a processor runs without an emulator.
 _ALSO_NATIVE: Final = {"amd64": {"386"}, "arm64": {"arm"}, "arm": {"arm"}}
 
 # Variants that name the default of their architecture.
@@ -118,10 +118,11 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """Return the platform that *text* names, in any spelling that is in use.
 
-        ``linux/arm/v7``, ``arm64/v8``, ``aarch64``, ``i386``, ``armhf`` (Alpine's: arm/v6), ``arm32v7``, ...
+        Spellings are ``linux/arm/v7``, ``arm64/v8``, ``aarch64``, ``i386``, ``armhf`` (as in Alpine: arm/v6),
+        ``arm32v7`` and others.
 
         Raises:
-            InvalidPlatform: *text* is not ``[os/]architecture[/variant]``, or not of a known architecture.
+            InvalidPlatform: *text* is not ``[os/]architecture[/variant]``, or its architecture is unknown.
         """
         parts = text.strip().lower().split("/")
         if parts[0] in {"linux", "windows", "darwin", "freebsd"}:
@@ -145,7 +146,7 @@ class Platform:
         return cls.parse(host_platform.machine())
 
     def runs_on(self, machine: Platform) -> bool:
-        """Whether the processor of *machine* runs programs of this platform itself, as far as its kernel lets it.
+        """Whether the processor of *machine* runs programs of this platform without an emulator. Ignores its kernel.
 
         >>> Platform.parse("386").runs_on(Platform.parse("amd64"))
         True
@@ -173,7 +174,7 @@ class Platform:
 
     @property
     def machine(self) -> Machine:
-        """How Alpine's binaries for this platform look.
+        """The properties of Alpine's binaries for this platform.
 
         Raises:
             InvalidPlatform: Alpine does not exist for this platform.
@@ -185,7 +186,7 @@ class Platform:
 
     @property
     def apk_arch(self) -> str:
-        """Alpine's name of this platform, as in ``/etc/apk/arch``.
+        """Alpine's name for this platform, as in ``/etc/apk/arch``.
 
         Raises:
             InvalidPlatform: Alpine does not exist for this platform.
@@ -200,7 +201,7 @@ def _known() -> str:
 _ARCHITECTURES: Final = {architecture for architecture, _ in _MACHINES}
 
 PLATFORMS: Final = tuple(Platform(architecture=architecture, variant=variant) for architecture, variant in _MACHINES)
-"""Every platform that Alpine exists for."""
+"""Every platform of Alpine."""
 
 BY_APK_ARCH: Final = {platform.apk_arch: platform for platform in PLATFORMS}
 """Alpine's architecture names and their platforms."""

@@ -1,4 +1,4 @@
-"""How values stand in messages: quoted, shortened where they are very long, with what terminals obey made visible."""
+"""Values in messages: quoted, shortened if they are very long, and with control characters made visible."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 import reprlib
 from typing import Final
 
-# Control characters, those that turn the direction of writing, and bytes that are no text.
+# Control characters, characters that change the direction of writing, and bytes that are not text.
 _UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _QUOTES: Final = reprlib.Repr()
 _QUOTES.maxstring = _QUOTES.maxother = 100
 
 
 def quoted(value: object) -> str:
-    """Return *value* as ``!r`` shows it, the middle left out where it is longer than a line.
+    """Return *value* as ``repr`` shows it; leaves out the middle of a text of more than 100 characters.
 
     >>> quoted("1.2.x"), len(quoted("1" * 10_000))
     ("'1.2.x'", 100)
@@ -22,7 +22,7 @@ def quoted(value: object) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return *text* in one line, as an image's file names may have characters that a terminal would obey.
+    r"""Return *text* in one line, with escapes for characters that control a terminal, as in hostile file names.
 
     >>> print(visible("/srv/a\x1b[31m\nb\udcff"))
     /srv/a\x1b[31m\nb\xff
@@ -32,6 +32,6 @@ def visible(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     character = found[0]
-    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no UTF-8, as Python keeps it (PEP 383)
+    if "\udc80" <= character <= "\udcff":  # a byte of a name that is not UTF-8, as Python keeps it (PEP 383)
         return f"\\x{ord(character) & 0xFF:02x}"
     return character.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""Image references: which image, and where to look for it.
+"""Image references: the name of an image, and the place to read it from.
 
 Specs: the transports of containers-transports(5), and the reference grammar of
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
@@ -14,19 +14,19 @@ from typing import Final
 from pytest_alpine.errors import InvalidReference
 
 NAMED_TRANSPORTS: Final = ("", "registry", "docker-daemon")
-"""Transports whose reference is an image name; the first, empty one leaves the choice to the reader."""
+"""Transports whose reference is an image name. Without a transport (``""``), the reader chooses the place."""
 FILE_TRANSPORTS: Final = ("docker-archive", "oci", "oci-archive", "minirootfs")
 """Transports whose reference is a path (for ``minirootfs``, a URL too)."""
 
 TAG_FIELD: Final = "{tag}"
-"""Stands for the tag of the matrix in a reference."""
+"""The placeholder for the tag of the matrix in a reference."""
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d+)?"
 _NAME: Final = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*")
-# A URL's host with nothing behind it but a tag; a number that can be one is its port: RFC 3986, section 3.2.
+# A URL of a host and nothing but a tag after it. A number that can be a port is the port: RFC 3986, section 3.2.
 _AUTHORITY: Final = re.compile(r"((?:[^@]*@)?(?:\[[^\]]*\]|[^:]*)(?::\d{1,5}(?=:|$))?)(:?)(.*)", re.DOTALL)
 _DEFAULT_REGISTRY: Final = "docker.io"
 _LEGACY_REGISTRY: Final = "index.docker.io"
@@ -50,10 +50,10 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Return the reference that *text* writes; a transport prefix decides how the rest is read.
+        """Return the reference that *text* spells. A transport prefix decides the form of the rest.
 
         Raises:
-            InvalidReference: the transport is unknown, or the name, tag or digest breaks its grammar.
+            InvalidReference: the transport is unknown, or the name, tag or digest is malformed.
         """
         transport, colon, rest = text.partition(":")
         if colon and transport in FILE_TRANSPORTS:
@@ -71,7 +71,7 @@ class Reference:
         """Return this reference at *tag*.
 
         Raises:
-            InvalidReference: *tag* breaks the grammar of tags.
+            InvalidReference: *tag* is malformed.
         """
         _check_tag(tag, f"{self}:{tag}")
         return replace(self, tag=tag, digest=None)
@@ -82,17 +82,17 @@ class Reference:
 
     @property
     def is_named(self) -> bool:
-        """Whether this is an image's name, not a file's."""
+        """Whether this is the name of an image, not of a file."""
         return self.transport in NAMED_TRANSPORTS
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether this is a file or a folder of this machine."""
+        """Whether this is a file or a folder on this machine."""
         return self.transport in FILE_TRANSPORTS and "://" not in self.name
 
     @property
     def registry(self) -> str:
-        """The registry's host of a named image; ``docker.io`` where none is written."""
+        """The host of the registry of a named image; ``docker.io`` if the name contains none."""
         host, slash, _ = self.name.partition("/")
         # A first component without a dot, a port or an upper-case letter is a namespace on Docker Hub.
         named = slash and (set(".:") & set(host) or host == "localhost" or host != host.lower())
@@ -100,7 +100,7 @@ class Reference:
 
     @property
     def repository(self) -> str:
-        """The repository inside the registry; Docker Hub's own images stand under ``library/``."""
+        """The repository in the registry; Docker Hub's official images are in ``library/``."""
         if self.registry != _DEFAULT_REGISTRY:
             return self.name.partition("/")[2]
         name = self.name.removeprefix(f"{_DEFAULT_REGISTRY}/").removeprefix(f"{_LEGACY_REGISTRY}/")
@@ -123,10 +123,10 @@ class Reference:
 
 
 def fill_tag(text: str, tag: str) -> Reference:
-    """Return the reference *text* at *tag*: in place of ``{tag}``, or appended where *text* has no tag.
+    """Return the reference *text* at *tag*. The tag replaces ``{tag}``, or is appended if *text* has no tag.
 
     Raises:
-        InvalidReference: *text* or *tag* breaks its grammar.
+        InvalidReference: *text* or *tag* is malformed.
     """
     _check_tag(tag, text)
     if TAG_FIELD in text:
@@ -137,7 +137,7 @@ def fill_tag(text: str, tag: str) -> Reference:
 
 def _looks_like_transport(word: str, rest: str) -> bool:
     """Whether *word* before a colon is a mistyped transport rather than an image's name before its tag."""
-    import difflib  # only a mistake needs it
+    import difflib  # needed for mistakes only
 
     known = [name for name in NAMED_TRANSPORTS + FILE_TRANSPORTS if "-" in name]
     return rest.startswith(("/", "./", "../")) or bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
@@ -146,7 +146,7 @@ def _looks_like_transport(word: str, rest: str) -> bool:
 def _parse_name(transport: str, rest: str, text: str) -> Reference:
     named, _, digest = rest.partition("@")
     name, colon, tag = named.rpartition(":")
-    if not colon or "/" in tag:  # that colon belongs to the port of a registry
+    if not colon or "/" in tag:  # the colon is that of a registry's port
         name, tag = named, ""
     if not _NAME.fullmatch(name):
         expected = "expected [registry/]name[:tag][@digest], the name in lower case"
@@ -170,7 +170,7 @@ def _parse_file(transport: str, rest: str, text: str) -> Reference:
 
 
 def _split_url(text: str) -> tuple[str, str, str]:
-    """Return the URL in *text*, and the colon and the tag behind it, both empty where there is none."""
+    """Return the URL in *text*, then the colon and the tag after it, both empty if there is no tag."""
     scheme, _, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     if not slash:

@@ -1,4 +1,4 @@
-"""Amounts of bytes as people write them: ``4.2 MB``, ``10 MiB``, ``512 kB``."""
+"""Sizes in bytes as people write them: ``4.2 MB``, ``10 MiB``, ``512 kB``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_size(size: str | int) -> int:
     (4200000, 1024, 77)
 
     Raises:
-        InvalidSize: *size* is negative, or is no number with a known unit.
+        InvalidSize: *size* is negative, or is not a number with a known unit.
     """
     if isinstance(size, int) and not isinstance(size, bool):
         if size < 0:
@@ -46,7 +46,7 @@ def parse_size(size: str | int) -> int:
 
 
 def format_size(size: int) -> str:
-    """Return *size* bytes in decimal units, exact below 1 kB.
+    """Return *size*, in bytes, with a decimal unit and two digits after the point; below 1 kB, the exact bytes.
 
     >>> format_size(3490290), format_size(-512)
     ('3.49 MB', '-512 B')
@@ -56,7 +56,7 @@ def format_size(size: int) -> str:
         return f"{size} B"
     amount, unit = size / kilo, "kB"
     for larger in ("MB", "GB"):
-        if abs(round(amount, 2)) < kilo:  # as it is shown: 999,999 bytes are 1.00 MB, not 1000.00 kB
+        if abs(round(amount, 2)) < kilo:  # rounded as it is shown: 999,999 bytes are 1.00 MB, not 1000.00 kB
             break
         amount, unit = amount / kilo, larger
     return f"{amount:.2f} {unit}"

@@ -1,1 +1,1 @@
-"""Which image on which platform."""
+"""The matrix of images and platforms that tests run for."""

@@ -1,4 +1,4 @@
-"""The matrix: which image on which platform, as pure data that is the same on every worker."""
+"""The matrix of images and platforms, as pure data that is the same on every worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 ALL: Final = "all"
-"""The word for every platform that Alpine exists for."""
+"""The word for every platform of Alpine."""
 
 _OFFICIAL: Final = ("docker.io", "library/alpine")
 
@@ -26,9 +26,9 @@ class Cell:
     reference: Reference = field(compare=True)
     platform: Platform
     declared: bool = field(default=True, compare=False)
-    """Whether the platform was named; False where it comes of ``all`` and may turn out not to be published."""
+    """Whether the platform was named; False if it comes from ``all``, so that it may not be published."""
     row: int = field(default=0, compare=False)
-    """The place of its tag among the tags that were declared with it."""
+    """The position of its tag among the declared tags."""
 
     @property
     def tag(self) -> str:
@@ -50,11 +50,11 @@ def cells(
     """Return the cells of one test, tag by tag.
 
     Args:
-        chosen: the command line's declaration. It replaces what an unmarked test declares, and narrows what a marked
-            test declares.
+        chosen: the command line's declaration. It replaces the suite's declaration for an unmarked test, and narrows
+            the declaration of a marked test.
         marked: the test's own declaration, or None.
         ini: the suite's declaration; it must name an image.
-        native: what ``native`` means; this machine's platform when None.
+        native: the platform that ``native`` stands for; this machine's platform when None.
 
     Raises:
         InvalidReference: an image or a tag cannot be read.
@@ -79,7 +79,7 @@ def _with_native(declared: Declaration, native: Platform) -> Declaration:
 def parse_platforms(words: Iterable[str]) -> tuple[Platform, ...]:
     """Return the platforms that *words* name, in their order.
 
-    ``native`` is this machine's platform, ``all`` are all that Alpine exists for, and ``!NAME`` leaves one out.
+    ``native`` is this machine's platform, ``all`` are all platforms of Alpine, and ``!NAME`` leaves one out.
 
     >>> [str(platform) for platform in parse_platforms(["arm64", "386", "!aarch64"])]
     ['linux/386']
@@ -100,7 +100,7 @@ def _parse_platform(word: str) -> Platform:
 
 
 def _unless(marked: Declaration, chosen: Declaration) -> Declaration:
-    """Return of *chosen* the tags and the platforms that *marked* does not declare."""
+    """Return the tags and the platforms of *chosen* that *marked* does not declare."""
     return Declaration(
         tags=chosen.tags if marked.tags is None else None,
         platforms=chosen.platforms if marked.platforms is None else None,
@@ -126,8 +126,8 @@ def _expand(declared: Declaration) -> tuple[Cell, ...]:
 def references(image: str, tags: Sequence[str] | None) -> tuple[Reference, ...]:
     """Return *image* at each of *tags*.
 
-    Without declared tags, a name gets the tag ``latest``, and a file is read as it is, because an archive says itself
-    which image it holds.
+    Without declared tags, a name gets the tag ``latest``. A file gets none, because an archive records which image it
+    contains.
 
     Raises:
         InvalidReference: *image* or a tag cannot be read.
@@ -155,7 +155,7 @@ def _row(reference: Reference, words: Sequence[str], number: int) -> Sequence[Ce
 
 
 def _candidates(reference: Reference) -> Sequence[Platform]:
-    """Return the platforms that *reference* may be published for, as far as that can be told without a network."""
+    """Return the platforms that *reference* may be published for, found without a network."""
     if reference.is_on_disk:
         published = _published_on_disk(reference)
         if published:
@@ -166,13 +166,13 @@ def _candidates(reference: Reference) -> Sequence[Platform]:
 
 
 def _published_on_disk(reference: Reference) -> Sequence[Platform]:
-    # The only import of the image level: listing a folder needs no network, and no cell is made in vain.
+    # The only import of the image level. To list a folder needs no network, and avoids cells that do not exist.
     from pytest_alpine.image.open import published_platforms
 
     try:
         return published_platforms(reference)
     except AlpineError:
-        return ()  # the test of each cell will say what is wrong
+        return ()  # the test of each cell reports the error
 
 
 def _on_docker_hub(platform: Platform, tag: str) -> bool:
@@ -185,7 +185,7 @@ def _on_docker_hub(platform: Platform, tag: str) -> bool:
 
 
 def check(declared: Declaration) -> None:
-    """Check that *declared* can be read, so that a mistake is told before any test runs.
+    """Check that *declared* can be read, so that a mistake is reported before any test runs.
 
     Raises:
         InvalidReference: an image or a tag cannot be read.

@@ -1,4 +1,4 @@
-"""What a command line, an ini file or a test's marker says of the matrix."""
+"""Declarations of the matrix on the command line, in an ini file or in a test's marker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NATIVE: Final = "native"
 """The word for the platform of this machine."""
 
 WITHOUT: Final = "!"
-"""Stands before the name of a platform that is left out."""
+"""The prefix of a platform that is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +62,11 @@ def left_out(words: Iterable[str]) -> list[str]:
 def _platforms_over(words: tuple[str, ...] | None, lower: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if words is None:
         return lower
-    if words and not named(words):  # they leave platforms out of those that *lower* names
+    if words and not named(words):  # the words only leave out platforms of *lower*
         return (*(lower or ()), *words)
     return words
 
 
 def split_list(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the single words of *values*, which may hold commas and white space, each once and in order."""
+    """Return the words of *values*, which commas or white space separate, each once and in order."""
     return tuple(dict.fromkeys(word for value in values for word in re.split(r"[,\s]+", value) if word))

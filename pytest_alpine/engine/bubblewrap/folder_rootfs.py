@@ -1,7 +1,7 @@
 """The root filesystem of a container whose files are a folder of this machine.
 
-No link is ever followed by the kernel, which would lead out of the folder: each step goes by the descriptor of the
-directory before it, so that a container may move its directories while it is looked at.
+The kernel must not follow links, because they could lead out of the folder. Each step opens one component, relative to
+the descriptor of the directory before it, so that a container may move its directories meanwhile.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ _STEP: Final = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderRootFS(LookupRootFS):
-    """A root filesystem below a directory. Nothing is kept: every call sees it as it is."""
+    """A root filesystem below a directory. Keeps nothing: every call reads the present state."""
 
     def __init__(self, root: int, own: int, where: str) -> None:
-        """Look below *root*.
+        """Take over the two descriptors, which ``close`` closes.
 
         Args:
-            root: a descriptor of the directory as the container sees it; it is closed with this object.
-            own: one of the same directory without what is mounted into it, likewise.
-            where: what messages call the container.
+            root: a descriptor of the directory as the container sees it.
+            own: a descriptor of the same directory without mounts.
+            where: the name of the container in messages.
         """
         self._root = root
         self._own = own
         self._where = where
 
     def close(self) -> None:
-        """Let go of the directory; closing again does nothing."""
+        """Close the descriptors of the directory; a second call does nothing."""
         descriptors, self._root, self._own = {self._root, self._own}, -1, -1
         for descriptor in descriptors - {-1}:
             os.close(descriptor)
 
     def apart(self) -> FolderRootFS:
-        """Return the same root filesystem without what is mounted into it; whoever asks for it closes it."""
+        """Return the same root filesystem without mounts; the caller closes it."""
         self._check()
         own = os.dup(self._own)
         return FolderRootFS(own, own, self._where)
@@ -64,7 +64,7 @@ class FolderRootFS(LookupRootFS):
         return self._entry
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path, without what is mounted into the container."""
+        """Yield all entries at and below *top*, sorted by path, without mounts."""
         start = self.stat(top)
         found = [start]
         if start.kind == "directory":
@@ -75,7 +75,7 @@ class FolderRootFS(LookupRootFS):
         yield from found
 
     def descriptor(self, path: str, flags: int) -> int:
-        """Open whatever *path* leads to, and return a descriptor that is the caller's.
+        """Open the file or directory that *path* leads to, and return a descriptor, which the caller closes.
 
         Raises:
             FileNotInImage: *path* leads nowhere.
@@ -84,10 +84,10 @@ class FolderRootFS(LookupRootFS):
         return self._opened(self.stat(path).path, flags)
 
     def make_directory(self, path: str) -> str:
-        """Make the directory *path* where it is missing, and those above it, and return its path without links.
+        """Create the directory *path* and those above it if they are missing, and return its path without links.
 
         Raises:
-            EngineError: there is something else.
+            EngineError: *path* is not a directory.
         """
         found = self.lstat(path)
         if found is None:
@@ -104,10 +104,10 @@ class FolderRootFS(LookupRootFS):
         return found.path
 
     def write(self, path: str, data: bytes, *, mode: int, uid: int, gid: int) -> None:
-        """Make *data* the content of the file at *path*, which is no link; only a new one takes the owner.
+        """Write *data* to the file at *path*, which must not be a link. Only a new file gets *uid* and *gid*.
 
         Raises:
-            EngineError: it cannot be written.
+            EngineError: the file cannot be written.
         """
         folder, name = posixpath.split(path)
         parent = self.make_directory(folder)
@@ -126,7 +126,7 @@ class FolderRootFS(LookupRootFS):
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)
                 stream.flush()
-                os.fchmod(descriptor, mode)  # writing takes some bits away
+                os.fchmod(descriptor, mode)  # a write may remove setuid and setgid
 
     def _entry(self, path: str) -> Entry | None:
         with self._step(path, self._root) as descriptor:
@@ -140,7 +140,7 @@ class FolderRootFS(LookupRootFS):
         try:
             with os.scandir(descriptor) as found:
                 for item in found:
-                    with suppress(FileNotFoundError):  # gone meanwhile
+                    with suppress(FileNotFoundError):  # removed meanwhile
                         yield from self._with_below(posixpath.join(folder, item.name), item, descriptor)
         finally:
             os.close(descriptor)
@@ -164,7 +164,7 @@ class FolderRootFS(LookupRootFS):
 
     @contextmanager
     def _step(self, path: str, root: int) -> Iterator[int | None]:
-        """Open what stands at *path*, without following any link; None where there is nothing."""
+        """Open the entry at *path* without following links; yields None if there is none."""
         self._check()
         here = os.dup(root)
         try:
@@ -192,7 +192,7 @@ class FolderRootFS(LookupRootFS):
             return self._reopened(step, path, flags)
 
     def _reopened(self, step: int, path: str, flags: int) -> int:
-        """Open for reading or writing what *step* stands for."""
+        """Open the file of the descriptor *step* for reading or writing."""
         with self._errors(f"open {path}"):
             return os.open(f"/proc/self/fd/{step}", flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -207,13 +207,13 @@ class FolderRootFS(LookupRootFS):
 def _target(path: str, descriptor: int) -> str:
     try:
         return os.readlink("", dir_fd=descriptor)
-    except FileNotFoundError:  # /proc/self, of which only processes of the container have one: its first stands for all
+    except FileNotFoundError:  # /proc/self exists for processes of the container only; the first process is used
         return "1" if posixpath.basename(path) == "self" else "1/task/1"
 
 
 def _entry(path: str, state: os.stat_result, target: str) -> Entry | None:
     kind = KINDS.get(modes.S_IFMT(state.st_mode))
-    if kind is None:  # a socket: no archive and no image holds one
+    if kind is None:  # a socket, which archives and images do not contain
         return None
     return Entry(
         path=path,
@@ -223,7 +223,7 @@ def _entry(path: str, state: os.stat_result, target: str) -> Entry | None:
         gid=state.st_gid,
         size=state.st_size if kind == "file" else 0,
         target=target,
-        # There is no layer to begin in; what hard links have in common is the inode.
+        # There is no layer, so that the inode stands for the offset: hard links to one file share it.
         offset=state.st_ino if kind == "file" else -1,
     )
 

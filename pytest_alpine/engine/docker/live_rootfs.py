@@ -1,7 +1,7 @@
-"""The root filesystem of a running container, as it is at the moment of asking.
+"""The root filesystem of a running container, in its present state.
 
-Its own ``stat`` and ``cat`` are asked first: they take a millisecond, where engines take fifty. Where there are none,
-the engine's archive API tells, which takes an image without any program.
+``stat`` and ``cat`` of the container are tried first: they take a millisecond, the engine's archive API takes fifty.
+If the container does not have them, the archive API is used, which needs no program in the container.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PIECE: Final = 1 << 20
 _NO_FILE: Final = 65
 _TRUTHS: Final = (0, 1)
 
-# A line for each of the paths, up to the first that is not there. All quote names alike, but for strange ones.
+# Prints a line for each path, up to the first that does not exist. GNU's and BusyBox's stat quote ordinary names alike.
 _STAT: Final = """
 for path in {paths}; do
   [ -L "$path" ] || [ -e "$path" ] || break
@@ -55,28 +55,28 @@ _TARGET: Final = re.compile(r"[\w./+:@%,~=-]+")
 
 
 class ContainerArchive(Protocol):
-    """What an engine tells of a container's files without running anything in it."""
+    """The engine's access to a container's files, which runs no program in the container."""
 
     @property
     def literal_paths(self) -> bool:
-        """Whether paths mean what they say. Podman follows a link at their end, and takes them for patterns."""
+        """Whether a path means exactly one file. Podman follows a link at its end, and reads it as a pattern."""
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
+        """Whether *path* leads to a file; follows links."""
         ...
 
     def open(self, path: str) -> AbstractContextManager[ByteStream]:
-        """Open a tar of what stands at *path* and below it; its directories may be links.
+        """Open a tar of the file at *path* and everything below it; directories in *path* may be links.
 
         Raises:
-            FileNotInImage: there is nothing.
+            FileNotInImage: *path* does not exist.
             EngineError: the engine failed.
         """
         ...
 
     def export(self) -> AbstractContextManager[ByteStream]:
-        """Open a tar of the whole root filesystem, without what is mounted into it.
+        """Open a tar of the whole root filesystem without mounts.
 
         Raises:
             EngineError: the engine failed.
@@ -85,7 +85,7 @@ class ContainerArchive(Protocol):
 
 
 class LiveRootFS(LookupRootFS):
-    """The root filesystem of a running container. Nothing is kept: every call sees it as it is."""
+    """The root filesystem of a running container. Keeps nothing: every call reads the present state."""
 
     def __init__(self, archive: ContainerArchive, run: RunAsRoot) -> None:
         self._archive = archive
@@ -105,8 +105,8 @@ class LiveRootFS(LookupRootFS):
         return self._read_archived(path, limit)
 
     def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
-        # Archives do not hold what is mounted into the container, such as /proc.
+        """Whether *path* leads to a file; follows links."""
+        # Archives do not contain mounts, such as /proc.
         result = self._run(f"[ -e {shlex.quote(absolute(path))} ]")
         if result is not None and result.exit_code in _TRUTHS:
             return result.exit_code == 0
@@ -116,7 +116,7 @@ class LiveRootFS(LookupRootFS):
         return self._archive.exists(absolute(path))
 
     def lookup(self, path: str) -> Lookup:
-        """Return the look-up for one walk along *path*; it asks for all directories of *path* at once."""
+        """Return the look-up for one walk along *path*. It reads all directories of *path* in one command."""
         known: dict[str, Entry | None] = {}
 
         def look_up(place: str) -> Entry | None:
@@ -129,7 +129,7 @@ class LiveRootFS(LookupRootFS):
         return look_up
 
     def walk(self, top: str = "/") -> Iterator[Entry]:
-        """Yield all entries at and below *top*, by path, without what is mounted into the container."""
+        """Yield all entries at and below *top*, sorted by path, without mounts."""
         start = self.stat(top).path
         with self.snapshot(start) as found:
             entries = list(found.walk())
@@ -142,7 +142,7 @@ class LiveRootFS(LookupRootFS):
 
     @contextmanager
     def snapshot(self, top: str = "/") -> Iterator[RootFS]:
-        """Open a copy of this moment: the root filesystem without what is mounted into it, or an archive of *top*."""
+        """Open a copy of the present state: of the whole root filesystem without mounts, or of *top* and below."""
         opened = self._archive.export() if top == "/" else self._archive.open(top)
         with tempfile.NamedTemporaryFile(prefix="pytest-alpine-", suffix=".tar") as whole:
             with opened as stream:
@@ -166,7 +166,7 @@ class LiveRootFS(LookupRootFS):
             return data
 
     def _stat(self, paths: Sequence[str]) -> dict[str, Entry] | None:
-        """Return what stands at *paths*, each below the one before; None where the container cannot tell."""
+        """Return the entries at *paths*, of which each is below the one before; None if ``stat`` fails."""
         result = self._run(f"{_PATH}; set --; " + _STAT.format(paths=shlex.join(paths)))
         if result is None or result.exit_code != 0:
             return None
@@ -191,7 +191,7 @@ def _prefixes(path: str) -> list[str]:
 
 
 def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
-    """Return the entries that the script _STAT tells of; None where its answer is not to be understood."""
+    """Return the entries in the output of the script _STAT; None if it cannot be parsed."""
     found: dict[str, Entry] = {}
     for path, line in zip(paths, output.splitlines(), strict=False):
         told = _LINE.fullmatch(line)
