@@ -1,1 +1,1 @@
-"""What tests build in code: images, ELF files. Real bytes, as small as they can be."""
+"""Images, ELF files and servers that tests build in code. All of them are real, and as small as possible."""

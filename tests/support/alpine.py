@@ -1,4 +1,4 @@
-"""A small Alpine image built in code that is as it should be, for tests to break one thing at a time."""
+"""A small Alpine image without any finding, built in code. Each test changes one thing in it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ REPOSITORY = "https://mirror.example.com/alpine/v3.24"
 
 
 def digest(content: bytes) -> str:
-    """Return how the package database writes the digest of *content*."""
+    """Return the digest of *content* as the package database writes it."""
     return "Q1" + base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
 
 
 def package(name: str, *lines: str, version: str = "1.0-r0", files: Mapping[str, bytes] | None = None) -> str:
-    """Return the database's record of a package with further *lines* and *files*, whose paths begin with no slash."""
+    """Return the database's record of a package, with further *lines*, and *files* by paths without a first slash."""
     rows = []
     for path, content in (files or {}).items():
         folder, _, base = path.rpartition("/")
@@ -81,7 +81,7 @@ def built(
     name: str = "layout",
     **fields: Any,  # noqa: ANN401 - those of a configuration
 ) -> Image:
-    """Return an image of *layers*, base first; *folder* keeps it under *name*, *fields* are of its configuration."""
+    """Return an image of *layers*, base first, written to *folder*/*name*; *fields* belong to its configuration."""
     tars = [layer_tar(layer) for layer in layers]
     write_oci_layout(folder / name, {"1": [image(*tars, config=config, platform=platform, **fields)]})
     return open_image(f"oci:{folder}/{name}:1", platform, access=Access(Store(folder / "store")))

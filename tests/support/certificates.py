@@ -1,4 +1,4 @@
-"""Certificates for servers of this machine, and an authority of their own."""
+"""Certificates for servers on this machine, and the authority that signs them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def make_certificates(folder: Path, *, strict: bool = True) -> Certificates:
     """Write an authority and a certificate that it signs into *folder*.
 
     Args:
-        folder: where.
-        strict: whether they have all that RFC 5280 asks for; what people sign with a line of openssl has not.
+        folder: the folder that the files are written to.
+        strict: whether they have all extensions that RFC 5280 demands; certificates made by hand often lack some.
     """
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _builder("test authority", "test authority", authority_key.public_key())

@@ -31,7 +31,7 @@ class CutProxy:
         self.cut()
 
     def cut(self) -> None:
-        """Break every connection, and take no more."""
+        """Break every connection, and accept no more."""
         for one in self._sockets:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

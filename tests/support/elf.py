@@ -1,4 +1,4 @@
-"""ELF files written in code: only what loaders look at, and as broken as a test needs.
+"""ELF files built in code. They contain only the parts that loaders read, and can be broken on purpose.
 
 ::
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
 DF_1_PIE = 0x08000000
 
-# Loaded elsewhere than it stands in the file, so that a reader which mixes up the two is caught.
+# Address and offset differ, so that a test fails if a reader confuses them.
 _BASE = 0x10000
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
@@ -41,7 +41,7 @@ class Arm:
     vfp_args: int = 1
 
     def __bytes__(self) -> bytes:
-        # A Tag_CPU_name too, which is text among numbers, as compilers write it.
+        # Compilers also write a Tag_CPU_name, which is a text among numbers.
         tags = bytes([5]) + b"CPU\0" + bytes([6, self.cpu_arch, 10, self.fp_arch, 28, self.vfp_args])
         scope = bytes([1]) + struct.pack("<I", len(tags) + 5) + tags
         return b"A" + struct.pack("<I", len(scope) + 10) + b"aeabi\0" + scope
@@ -68,14 +68,14 @@ class Elf:
     symbols: SymbolTables | None = None
     arm: Arm | None = None
     payload: bytes = b""
-    """Follows the file, as the texts in a program would."""
+    """Bytes after the file, in place of the texts of a program."""
 
     def __bytes__(self) -> bytes:
         return _write(self)
 
 
 def elf_for(platform: str, **fields: Any) -> Elf:  # noqa: ANN401 - the fields of Elf
-    """Return a position-independent executable as Alpine builds them for *platform*; *fields* are set on top."""
+    """Return a position-independent executable as Alpine builds it for *platform*, with further *fields*."""
     machine = Platform.parse(platform).machine
     built = Elf(
         bits=machine.bits,
@@ -89,7 +89,7 @@ def elf_for(platform: str, **fields: Any) -> Elf:  # noqa: ANN401 - the fields o
 
 
 def musl_loader(platform: str = "linux/amd64", version: str = "1.2.5", symbols: SymbolTables | None = None) -> bytes:
-    """Return a file like musl's loader for *platform*, with the texts in which it tells its name and version."""
+    """Return a file like musl's loader for *platform*, with the texts that contain its name and version."""
     machine = Platform.parse(platform).machine
     soname = f"libc.musl-{machine.apk_arch}.so.1"
     texts = f"\0127.0.0.1\0LINUX_2.6.39\0{version}\0musl libc ({machine.loader_arch})\nVersion %s\n\0".encode()
@@ -162,7 +162,7 @@ def _tags(elf: Elf, strings: _Strings) -> list[tuple[int, int]]:
 
 
 def _sizes(elf: Elf, parts: Mapping[int, bytes], strings: _Strings) -> list[tuple[int, int]]:
-    """Return the tags that say how much the tables of *parts* hold."""
+    """Return the tags for the sizes of the tables in *parts*."""
     sizes = [(_DT_VERNEEDNUM, len(elf.versions))] if _DT_VERNEED in parts else []
     sizes += [(size, len(parts[tag])) for tag, size in ((DT_RELA, DT_RELASZ), (DT_REL, DT_RELSZ)) if tag in parts]
     return sizes + ([(DT_STRSZ, len(bytes(strings)))] if elf.symbols is not None else [])
@@ -192,7 +192,7 @@ def _segment(order: str, kind: int, offset: int, size: int, *, wide: bool) -> by
 
 
 def _sections(elf: Elf, order: str, place: int, *, wide: bool) -> tuple[bytes, int, int]:
-    """Return the sections that only tools read, their number, and where their table stands."""
+    """Return the sections, which only tools read, their number, and the offset of their table."""
     if elf.arm is None:
         return b"", 0, 0
     attributes, names = bytes(elf.arm), b"\0.ARM.attributes\0.shstrtab\0"

@@ -1,4 +1,4 @@
-"""Tables of dynamic symbols for ELF files written in code: symbols, a hash table, and relocations that name them."""
+"""Tables of dynamic symbols for ELF files built in code: symbols, a hash table, and relocations."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class SymbolTables:
     """The symbols of one file, by their names."""
 
     needed: tuple[str, ...] = ()
-    """Undefined, and named by relocations."""
+    """Undefined symbols that relocations refer to."""
     unused: tuple[str, ...] = ()
-    """Undefined, and named by none."""
+    """Undefined symbols that no relocation refers to."""
     weak: tuple[str, ...] = ()
-    """Undefined and weak, and named by relocations."""
+    """Undefined weak symbols that relocations refer to."""
     copied: tuple[str, ...] = ()
-    """Copied by relocations, with room for them."""
+    """Symbols whose data relocations copy, with reserved space."""
     defined: tuple[str, ...] = ()
     thread_local: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
-    """Defined for an old version only."""
+    """Symbols that are defined for an old version only."""
     hash_style: Literal["gnu", "sysv", "none"] = "gnu"
 
     def parts(self, *, wide: bool, order: str, machine: int, add: Callable[[str], int]) -> dict[int, bytes]:
-        """Return the tables by the tags of their places; *add* adds a name to the string table."""
+        """Return the tables by the tags of their addresses; *add* adds a name to the string table."""
         undefined = (*self.needed, *self.weak, *self.unused)
         defined = (*self.copied, *self.defined, *self.thread_local, *self.hidden)
         named = {name: number for number, name in enumerate((*undefined, *defined), 1)}
@@ -52,7 +52,7 @@ class SymbolTables:
             for names, kind in (((*self.needed, *self.weak), _ANY_TYPE), (self.copied, _COPY.get(machine, 5)))
             for name in names
         )
-        # As in any file, most relocations name no symbol.
+        # As in real files, most relocations refer to no symbol.
         relocations += _relocation(0, 8, wide=wide, order=order) * 3
         versions = [1] * (1 + len(named) - len(self.hidden)) + [_HIDDEN | 2] * len(self.hidden)
         parts = {DT_SYMTAB: table, DT_RELA if wide else DT_REL: relocations}
@@ -69,7 +69,7 @@ class SymbolTables:
 def _symbol(  # noqa: PLR0913 - the fields of a symbol
     name: int, info: int, section: int, value: int, *, wide: bool, order: str
 ) -> bytes:
-    if info in {_GLOBAL, _WEAK}:  # undefined: without a type
+    if info in {_GLOBAL, _WEAK}:  # an undefined symbol has no type
         info <<= 4
     if wide:
         return struct.pack(f"{order}IBBHQQ", name, info, 0, section, value, 8)

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the real Docker engine: it logs what is asked, and can die in the middle of an answer."""
+"""A TCP proxy in front of the real Docker engine. It logs the requests, and can die in the middle of an answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REQUEST = re.compile(rb"^(?:GET|POST|PUT|DELETE|HEAD) (\S+) HTTP/1.1\r$", re.MU
 
 @dataclass(kw_only=True)
 class EngineProxy:
-    """What the proxy does, and what passed through it."""
+    """The behaviour of the proxy, and its log."""
 
     cut: int | None = None
     """Bytes of a saved image after which the connection breaks."""

@@ -1,4 +1,4 @@
-"""A small Docker engine over real HTTP, in a thread: it saves images as engines newer than the one at hand do.
+"""A small Docker engine over real HTTP, in a thread. It saves images as engines newer than the installed one do.
 
 Spec: the image part of https://docs.docker.com/reference/api/engine/
 """
@@ -24,21 +24,21 @@ _CHUNK = 32 << 10
 
 @dataclass(kw_only=True)
 class EngineServer:
-    """The engine: what it holds, and how it behaves."""
+    """The images of the engine, and its behaviour."""
 
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What inspecting each name tells."""
+    """The answer to ``docker inspect`` for each name."""
     archives: dict[str, bytes] = field(default_factory=dict)
-    """What saving each ID gives."""
+    """The answer to ``docker save`` for each ID."""
     headers: Mapping[str, str] = field(default_factory=lambda: {"Api-Version": "1.48"})
     """Headers of every answer."""
     status: Mapping[str, int] = field(default_factory=dict)
-    """Statuses, by the end of a path, of what fails."""
+    """HTTP statuses of requests that fail, by the end of their paths."""
     log: list[str] = field(default_factory=list)
     url: str = ""
 
     def hold(self, name: str, engine_id: str, built: BuiltImage, archive: bytes, **more: object) -> None:
-        """Hold *built* as *name* under *engine_id*, which *archive* is saved as; *more* is told by inspecting it."""
+        """Add *built* with its *name* and *engine_id*, to be saved as *archive*; ``inspect`` also returns *more*."""
         document = json.loads(built.config.data)
         details = {word.capitalize(): document.get(word, "") for word in ("os", "architecture", "variant")}
         details |= {"Id": engine_id, "RootFS": {"Type": "layers", "Layers": built.diff_ids}, "RepoTags": [name], **more}
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     engine: EngineServer
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Write nothing to the terminal."""
 
     def do_GET(self) -> None:
         path = re.sub(r"^/v[0-9.]+", "", unquote(urlsplit(self.path).path))

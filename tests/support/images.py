@@ -1,4 +1,4 @@
-"""Images built in code: layers, configurations, manifests, indexes, and every file layout that images travel in.
+"""Images built in code: layers, configurations, manifests, indexes, and all forms of archives and layouts.
 
 ::
 
@@ -95,7 +95,7 @@ class Blob:
         return f"sha256:{hashlib.sha256(self.data).hexdigest()}"
 
     def descriptor(self, **more: object) -> dict[str, Any]:
-        """Return how a manifest or index names this blob; *more* are further fields."""
+        """Return the descriptor of this blob in a manifest or an index, with further fields *more*."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.data), **more}
 
 
@@ -141,8 +141,8 @@ def image(
         platform: os/architecture[/variant], written into the configuration as given.
         config: the ``config`` object of the configuration (Entrypoint, Cmd, Env, ...).
         compression: of the layer blobs.
-        style: whose media types are written.
-        fields: further fields of the configuration, or others in place of its own.
+        style: the style of the media types.
+        fields: further fields of the configuration; they replace fields of the same name.
     """
     words = dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
     diff_ids = [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in tars]
@@ -196,7 +196,7 @@ def attestation(subject: BuiltImage) -> tuple[dict[str, Any], list[Blob]]:
 def artifact(
     artifact_type: str = "", config_type: str = "application/vnd.oci.empty.v1+json", config: bytes = b"{}"
 ) -> tuple[Blob, list[Blob]]:
-    """Return the manifest of something that is no image (an SBOM, a signature, a chart), and the blobs it needs."""
+    """Return the manifest of an artifact that is not an image (SBOM, signature, chart), and the blobs it needs."""
     content = Blob(data=b"content", media_type="text/plain")
     configuration = Blob(data=config, media_type=config_type)
     document = {
@@ -227,9 +227,9 @@ def write_oci_layout(
     """Write an OCI image layout and return the digest of each tag's manifest or index.
 
     Args:
-        folder: where; it is made.
-        images: tags and the images of each. One image stands in ``index.json`` itself, several under an index of
-            their own, as BuildKit and skopeo write them. The tag ``""`` writes an entry with no name.
+        folder: the folder of the layout, which is created.
+        images: tags and the images of each. ``index.json`` lists a single image itself, and several by an index of
+            their own, as BuildKit and skopeo write them. The tag ``""`` writes an entry without a name.
         attested: whether every tag is an index with an attestation for each of its images.
     """
     blobs, entries, digests = _layout(images, attested=attested)
@@ -250,11 +250,11 @@ def write_oci_archive(
 
 
 def write_docker_archive(path: Path, images: Mapping[str, BuiltImage]) -> None:
-    """Write what ``docker save`` writes since 25.0: an OCI layout with a ``manifest.json`` beside it.
+    """Write an archive as ``docker save`` since 25.0 does: an OCI layout with a ``manifest.json``.
 
     Args:
         path: the archive.
-        images: names with tags (``acme/app:1.2``) and their images; ``""`` writes an image with no name.
+        images: names with tags (``acme/app:1.2``) and their images; ``""`` writes an image without a name.
     """
     blobs: dict[str, Blob] = {blob.digest: blob for built in images.values() for blob in blobs_of(built)}
     entries = [
@@ -273,9 +273,9 @@ def write_docker_archive(path: Path, images: Mapping[str, BuiltImage]) -> None:
 
 
 def write_legacy_docker_archive(path: Path, images: Mapping[str, BuiltImage]) -> None:
-    """Write what ``docker save`` wrote before 25.0: ``manifest.json``, ``ID.json`` and ``ID/layer.tar``.
+    """Write an archive as ``docker save`` before 25.0 did: ``manifest.json``, ``ID.json`` and ``ID/layer.tar``.
 
-    Layers are uncompressed there, and a layer that two images share is a symbolic link from the second to the first.
+    Its layers are uncompressed. If two images share a layer, the second has a symbolic link to that of the first.
     """
     members: dict[str, Node] = {}
     rows, first_place = [], dict[str, str]()

@@ -1,4 +1,4 @@
-"""Exceptions in the middle of what a test does, as Ctrl-C, a debugger and pytest-timeout raise them."""
+"""Exceptions in the middle of a test, as Ctrl-C, a debugger and pytest-timeout raise them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INTERRUPTS = [KeyboardInterrupt, TimeoutError, RuntimeError]
-"""What handlers of signals raise: Python's own, and those that people write."""
+"""Exceptions that signal handlers raise: Python's own, and one that users may define."""
 
 
 @contextmanager
 def interrupted(error: type[BaseException], seconds: float = 0.5) -> Iterator[None]:
-    """Raise *error* in the main thread after so many *seconds*, and expect it."""
+    """Raise *error* in the main thread after *seconds*, and expect it."""
 
     def raise_it(*_: object) -> None:
         raise error

@@ -1,7 +1,7 @@
 """Layers with odd names and odd contents, and the root filesystems that container engines make of them.
 
-The unit tests hold this package against the table; ``tests/sources/test_layer_stacks.py`` holds Docker and Podman
-against it.
+The unit tests compare this package with the table; ``tests/sources/test_layer_stacks.py`` compares Docker and Podman
+with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Layer = dict[str, Node] | list[tuple[str, Node]] | bytes
 """Members, or a tar."""
 Tree = dict[str, str]
-"""What stands at each path but the root's: text of files, ``-> target`` of links, ``<kind>`` of the rest."""
+"""Entries by their paths, without the root: the text of files, ``-> target`` of links, ``<kind>`` of the others."""
 
 DIRECTORY: Final = "<directory>"
 LONG: Final = "/".join(["p" * 60] * 5) + "/" + "n" * 120
@@ -32,13 +32,13 @@ LATIN_1: Final = b"caf\xe9".decode("utf-8", "surrogateescape")
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Layers, base first, and what they add up to."""
+    """Layers, base first, and the expected root filesystem."""
 
     name: str
     layers: tuple[Layer, ...]
     tree: Tree
     refused: bool = False
-    """Whether Docker and Podman refuse to load these layers. They are read all the same: other engines run them."""
+    """Whether Docker and Podman refuse to load these layers. This package reads them: other engines run them."""
 
     @property
     def tars(self) -> list[bytes]:
@@ -60,7 +60,7 @@ def read(name: str, *layers: Layer, tree: Tree) -> Stack:
 
 
 def spared(name: str, *layers: Layer, tree: Tree) -> Stack:
-    """Return layers that Docker and Podman refuse, and that are read as *tree*."""
+    """Return layers that Docker and Podman refuse, and that this package reads as *tree*."""
     return Stack(name, layers, tree, refused=True)
 
 
@@ -317,4 +317,4 @@ REFUSED: Final[list[tuple[str, list[Layer], str]]] = [
     ("whiteout-of-the-parent", [{"./.wh...": ""}], NO_NAME.format(".wh...")),
     ("whiteout-of-the-parent-below", [{"a/.wh...": ""}], NO_NAME.format(".wh...")),
 ]
-"""Layers that all engines refuse, and what the error says."""
+"""Layers that all engines refuse, and this package's error."""

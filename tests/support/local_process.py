@@ -1,4 +1,4 @@
-"""Processes of this machine behind the seam that shells in containers are talked to through."""
+"""Processes on this machine that implement ``Processes``, in place of processes in a container."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class LocalStream(PipeStream):
-    """The pipes of a process, which dies with them."""
+    """The pipes of a process; ``close`` also kills the process."""
 
     def __init__(self, process: LocalProcess, *pipes: int) -> None:
         self._process = process
         super().__init__(*pipes)
 
     def close(self) -> None:
-        """Kill the process, too."""
+        """Close the pipes, and kill the process."""
         self._process.kill()
         super().close()
 
 
 class LocalProcess:
-    """A process of this machine."""
+    """A process on this machine."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         (stdin, ours), (out, stdout), (err, stderr) = (os.pipe() for _ in range(3))
-        # Not by subprocess, which leaves it with the signals that this process ignores, as under nohup.
+        # subprocess is not used: its processes would ignore the signals that this process ignores, as under nohup.
         self._pid = os.posix_spawnp(
             argv[0],
             list(argv),
@@ -84,7 +84,7 @@ class LocalProcesses:
 
 
 def _check(_: Processes) -> None:
-    """Let the type checker see that this is one."""
+    """Let the type checker prove that the class implements the protocol."""
 
 
 _check(LocalProcesses())

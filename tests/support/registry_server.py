@@ -1,6 +1,6 @@
-"""A registry over real HTTP, in a thread: all that a well-kept one never does can be had from it.
+"""A registry over real HTTP, in a thread, that can fail in ways that a real registry rarely does.
 
-It keeps blobs in memory, logs every request, asks for the logins it is told to, and fails where a test says so.
+It keeps blobs in memory, logs every request, asks for the configured login, and fails as a test tells it.
 Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
@@ -29,31 +29,31 @@ Login = Literal["none", "basic", "bearer"]
 
 @dataclass(kw_only=True)
 class Fault:
-    """What the server does, some times, in place of answering a request."""
+    """A wrong answer to some requests."""
 
     path: str
-    """A part of the path of the requests it is for."""
+    """A part of the path of the affected requests."""
     method: str = "GET"
     times: int = 1
     status: int = 0
-    """The answer's status; 0 answers as always, but for what follows."""
+    """The HTTP status; 0 gives the usual answer, changed by the following fields."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: int | None = None
-    """Bytes of the body after which the connection breaks."""
+    """The number of bytes of the body after which the connection breaks."""
     flip: int | None = None
-    """The byte of the body of which one bit is flipped."""
+    """The offset of the byte in the body of which one bit is flipped."""
 
 
 @dataclass(kw_only=True)
 class RegistryServer:
-    """The registry: what it holds, and how it behaves."""
+    """The images of the registry, and its behaviour."""
 
     login: Login = "none"
     user: str = "somebody"
     password: str = "secret"
     anonymous: bool = True
-    """Whether the token server serves people with no name."""
+    """Whether the token server gives tokens to clients without a login."""
     ranges: bool = True
     blobs_at: str = ""
     """The base URL of another host that requests for blobs are redirected to."""
@@ -61,9 +61,9 @@ class RegistryServer:
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     """Digests by repository and tag."""
     moves: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Digests that tags lead to from their second request on."""
+    """Digests of tags that move: from the second request on, a tag has this digest."""
     digest_headers: dict[str, str] = field(default_factory=dict)
-    """Docker-Content-Digest by the end of a path, where it is not the digest of the content."""
+    """Wrong values of Docker-Content-Digest, by the end of the path."""
     faults: list[Fault] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     """Method and path of every request."""
@@ -133,7 +133,7 @@ class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing of clients that leave in the middle."""
+        """Ignore clients that close the connection early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
     base = ""
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Write nothing to the terminal."""
 
     def do_HEAD(self) -> None:
         self._answer()

@@ -1,4 +1,4 @@
-"""An Alpine mirror of tiny root filesystems, in a folder and behind HTTP."""
+"""An Alpine mirror of tiny root filesystems, in a folder and over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# As Alpine's own release files are laid out, another flavour first.
+# In the form of Alpine's own release files, with another flavour first.
 RELEASE_FILE = """---
 -
   title: "Standard"
@@ -44,7 +44,7 @@ RELEASE_FILE = """---
 
 
 def root_tar(version: str, arch: str) -> bytes:
-    """Return a root filesystem that says of itself what it is, and holds nothing else."""
+    """Return a root filesystem with release files only."""
     name = "edge" if "_alpha" in version else f"v{version.rpartition('.')[0]}"
     return layer_tar(
         {
@@ -65,8 +65,8 @@ def write_release(  # noqa: PLR0913 - what a release is told by; the last two ar
         branch: such as ``v3.20``.
         version: such as ``3.20.3``, or a snapshot of edge.
         arch: Alpine's name.
-        named: whether the release file names it, or an earlier version did.
-        tar: the root filesystem, if it is to be more than what tells its version.
+        named: whether the release file lists it; if not, only an earlier version of that file did.
+        tar: the root filesystem; one with release files only when None.
     """
     there = folder / branch / "releases" / arch
     there.mkdir(parents=True, exist_ok=True)
@@ -93,13 +93,13 @@ def write_mirror(folder: Path, releases: Mapping[str, str], *arches: str, latest
 
 @dataclass(kw_only=True)
 class FileServer:
-    """A mirror behind HTTP: what was asked for, and how it fails."""
+    """A mirror over HTTP: its log, and its failures."""
 
     url: str = ""
     listing: bool = True
     """Whether folders are listed."""
     statuses: dict[str, int] = field(default_factory=dict)
-    """What to answer to paths that end so."""
+    """HTTP statuses of requests that fail, by the end of their paths."""
     log: list[str] = field(default_factory=list)
 
     def asked(self, part: str) -> int:
@@ -131,7 +131,7 @@ class _Handler(SimpleHTTPRequestHandler):
     files: FileServer
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on the terminal."""
+        """Write nothing to the terminal."""
 
     def do_GET(self) -> None:
         if not self._failed():

@@ -1,4 +1,4 @@
-"""Layer tars built in code, well-formed or as broken as a test needs.
+"""Layer tars built in code, well-formed or broken on purpose.
 
 Names are written exactly as given, so that ``../x``, ``/x`` and ``./x`` reach the reader.
 """
@@ -40,7 +40,7 @@ class Symlink:
 
 @dataclass(frozen=True, slots=True)
 class HardLink:
-    """A second name for the member, of this or a lower layer, that is called *target*."""
+    """A second name for the member *target* of this or a lower layer."""
 
     target: str
 
