@@ -46,6 +46,9 @@ class Entry:
     """The number of the layer that added it, from 0."""
     offset: int = -1
     """The offset of a regular file's bytes in the tar of its layer. Hard links to one file have the same offset."""
+    capabilities: str | None = ""
+    """The capabilities of a regular file as getcap(8) writes them, such as ``cap_net_raw=ep``; empty where it has none,
+    and None where the engine does not tell, as in a sandbox."""
 
     @property
     def is_file(self) -> bool:

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from pytest_alpine.errors import MalformedImage
 from pytest_alpine.rootfs.base import Entry, Kind
+from pytest_alpine.rootfs.capabilities import PAX_RECORD, parse_capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,13 @@ def entry_of(member: tarfile.TarInfo, path: str) -> Entry | None:
         size=member.size if kind == "file" else 0,
         target=member.linkname if kind == "symlink" else "",
         offset=member.offset_data if kind == "file" else -1,
+        capabilities=_capabilities(member) if kind == "file" else "",
     )
+
+
+def _capabilities(member: tarfile.TarInfo) -> str:
+    value = member.pax_headers.get(PAX_RECORD)
+    return parse_capabilities(value.encode("utf-8", "surrogateescape")) if value is not None else ""
 
 
 def _check(member: tarfile.TarInfo, end: int, where: str) -> None:

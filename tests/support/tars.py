@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, overload
 
+from pytest_alpine.rootfs.capabilities import PAX_RECORD
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -20,6 +22,8 @@ class File:
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
+    capabilities: bytes = b""
+    """The extended attribute ``security.capability``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ def tar_member(name: str, node: Node) -> tuple[tarfile.TarInfo, bytes]:
         info.mode, info.uid, info.gid = node.mode, node.uid, node.gid
     if isinstance(node, File):
         info.size = len(node.content)
+        if node.capabilities:
+            info.pax_headers = {PAX_RECORD: node.capabilities.decode("utf-8", "surrogateescape")}
         return info, node.content
     if isinstance(node, Directory):
         info.type = tarfile.DIRTYPE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 SAME: Final = "same"
 REGRESSION: Final = "regression"
-_FURTHER: Final = ("size", "world", "command", "clean")
+_FURTHER: Final = ("size", "world", "command", "capabilities", "clean")
 _COMMANDS: Final = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin")
+_CAPABILITY: Final = re.compile(r"\w+(?=[,=])")
 _ROOT: Final = frozenset({"", "0", "root"})
 
 
@@ -78,15 +80,15 @@ def assert_no_regression(
 ) -> None:
     """Fail if *new* is worse than *old*, which it replaces.
 
-    It is worse if a package or the release is older, if a package of the world file or a command is gone, if the C
-    library or the shell is another one, if root takes the place of a user, if it breaks a rule of the set ``base`` that
-    the old one follows, or if it grew too much.
+    It is worse if a package or the release is older, if a package of the world file or a command is gone, if a file
+    lost its capabilities, if the C library or the shell is another one, if root takes the place of a user, if it
+    breaks a rule of the set ``base`` that the old one follows, or if it grew too much.
 
     Args:
         old: an image or a running container.
         new: what takes its place.
-        ignore: what may be worse: ``package``, ``release``, ``world``, ``command``, ``libc``, ``shell``, ``config``,
-            ``clean``, ``size``, or one of these with a glob, such as ``command:/usr/bin/curl``.
+        ignore: what may be worse: ``package``, ``release``, ``world``, ``command``, ``capabilities``, ``libc``,
+            ``shell``, ``config``, ``clean``, ``size``, or one of these with a glob, such as ``command:/usr/bin/curl``.
         growth: how much the root filesystem may grow, as a part of its size: 0.1 is a tenth. None allows any growth.
 
     Raises:
@@ -112,6 +114,7 @@ def find_regressions(
             *_changed_facts(comparison),
             *_older_release(was, now),
             *_gone(was, now),
+            *_lost_capabilities(was, now),
             *_root(was, now),
             *_without_health_check(was, now),
             *_dirtier(was, now),
@@ -179,6 +182,17 @@ def _gone(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
         if is_command and not new.rootfs.exists(entry.path):
             hint = f"of package {owner.name}" if (owner := old.owner(entry.path)) else ""
             yield _finding("command", entry.path, expected="there, as before", actual="nothing", hint=hint)
+
+
+def _lost_capabilities(old: Snapshot, new: Snapshot) -> Iterator[Finding]:
+    """Yield the files that no longer have the capabilities that they had: a build that copies them drops these."""
+    for path, entry in old.entries.items():
+        now = new.entries.get(path) if entry.capabilities else None
+        if now is None or now.capabilities is None or now.capabilities == entry.capabilities:
+            continue
+        if set(_CAPABILITY.findall(entry.capabilities or "")) - set(_CAPABILITY.findall(now.capabilities)):
+            expected = f"{entry.capabilities}, as before"
+            yield _finding("capabilities", path, expected=expected, actual=now.capabilities or "none")
 
 
 def _root(old: Snapshot, new: Snapshot) -> Iterator[Finding]:

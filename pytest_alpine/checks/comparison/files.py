@@ -110,7 +110,7 @@ def file_changes(old: Side, new: Side) -> Iterator[tuple[str, Entry | None, Entr
         if before is None or after is None:
             old_text, new_text = ("" if entry is None else described(entry) for entry in (before, after))
             yield path, before, after, old_text, new_text
-        elif _meta(old, before) != _meta(new, after):
+        elif _meta(old, before) != _meta(new, after) or _other_capabilities(before, after):
             yield path, before, after, described(before), described(after)
         elif before.is_file and not _same_contents(old, before, new, after):
             told = before.size != after.size
@@ -125,7 +125,12 @@ def described(entry: Entry) -> str:
     if entry.kind == "symlink":
         return f"a link to {entry.target}"
     size = f" of {entry.size} bytes" if entry.is_file else ""
-    return f"a {entry.kind}{size}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}"
+    capabilities = f", capabilities {entry.capabilities}" if entry.capabilities else ""
+    return f"a {entry.kind}{size}, mode {entry.mode:04o}, owner {entry.uid}:{entry.gid}{capabilities}"
+
+
+def _other_capabilities(before: Entry, after: Entry) -> bool:
+    return None not in {before.capabilities, after.capabilities} and before.capabilities != after.capabilities
 
 
 def _meta(side: Side, entry: Entry) -> tuple[object, ...]:

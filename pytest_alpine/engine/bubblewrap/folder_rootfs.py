@@ -225,6 +225,7 @@ def _entry(path: str, state: os.stat_result, target: str) -> Entry | None:
         target=target,
         # There is no layer, so that the inode stands for the offset: hard links to one file share it.
         offset=state.st_ino if kind == "file" else -1,
+        capabilities=None if kind == "file" else "",  # an ordinary user cannot unpack them
     )
 
 

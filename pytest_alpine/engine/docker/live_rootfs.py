@@ -212,5 +212,6 @@ def _parse_stat(paths: Sequence[str], output: str) -> dict[str, Entry] | None:
             gid=int(told[3]),
             size=int(told[4]) if kind == "file" else 0,
             target=target,
+            capabilities=None if kind == "file" else "",  # which stat does not tell
         )
     return found

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Raise this with every change of the content: a file of another format is made anew from its layer.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 def dump_changeset(changeset: Changeset, tar_size: int) -> bytes:
@@ -45,11 +45,22 @@ def load_changeset(path: Path, tar: Path) -> Changeset | None:
 def _row(item: Entry | HardLink) -> list[Any]:
     if isinstance(item, HardLink):
         return [item.path, item.target]
-    return [item.path, item.target, item.kind, item.mode, item.uid, item.gid, item.size, item.offset]
+    row = [item.path, item.target, item.kind, item.mode, item.uid, item.gid, item.size, item.offset]
+    return [*row, item.capabilities] if item.capabilities else row
 
 
-def _item(path: str, target: str, kind: Any = None, *numbers: int) -> Entry | HardLink:  # noqa: ANN401 - a Kind, from our own file
+def _item(path: str, target: str, kind: Any = None, *rest: Any) -> Entry | HardLink:  # noqa: ANN401 - a Kind, from our own file
     if kind is None:
         return HardLink(path=path, target=target)
-    mode, uid, gid, size, offset = numbers
-    return Entry(path=path, target=target, kind=kind, mode=mode, uid=uid, gid=gid, size=size, offset=offset)
+    mode, uid, gid, size, offset, *capabilities = rest
+    return Entry(
+        path=path,
+        target=target,
+        kind=kind,
+        mode=mode,
+        uid=uid,
+        gid=gid,
+        size=size,
+        offset=offset,
+        capabilities=capabilities[0] if capabilities else "",
+    )

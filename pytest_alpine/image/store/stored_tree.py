@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Raise this with every change of the content: a file of another format is made anew from the changesets.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ class _Entries(Mapping[str, Entry]):
     def __getitem__(self, path: str) -> Entry:
         entry = self._made.get(path)
         if entry is None:
-            kind, mode, uid, gid, size, target, layer, offset = self._rows[path]
+            kind, mode, uid, gid, size, target, layer, offset, *capabilities = self._rows[path]
             entry = self._made[path] = Entry(
                 path=path,
                 kind=kind,
@@ -59,6 +59,7 @@ class _Entries(Mapping[str, Entry]):
                 target=target,
                 layer=layer,
                 offset=offset,
+                capabilities=capabilities[0] if capabilities else "",
             )
         return entry
 
@@ -94,8 +95,10 @@ def stack(changesets: Sequence[Changeset], tars: Sequence[Path], names: Sequence
 
 def dump_tree(tree: StoredTree) -> bytes:
     """Return *tree* as a document."""
+    # Few files have capabilities; the rows of the others are shorter.
     rows = {
-        path: [e.kind, e.mode, e.uid, e.gid, e.size, e.target, e.layer, e.offset] for path, e in tree.entries.items()
+        path: [e.kind, e.mode, e.uid, e.gid, e.size, e.target, e.layer, e.offset, *filter(None, [e.capabilities])]
+        for path, e in tree.entries.items()
     }
     document = {
         "format": _FORMAT,

@@ -269,3 +269,37 @@ def test_health_checks(
     assert list(map(str, compare(old, new).changes)) == [change] * (change is not None)
     found = [(each.check, each.subject, each.expected, each.actual) for each in find_regressions(old, new)]
     assert found == ([] if regression is None else [("regression", "config healthcheck", *regression)])
+
+
+PING, RAW = "bin/ping", "0100000200200000000000000000000000000000"
+BOTH, BIND = "0100000200240000000000000000000000000000", "0100000200040000000000000000000000000000"
+TWO = "cap_net_bind_service,cap_net_raw=ep"
+CAPABILITIES: dict[str, tuple[str, str, str, str]] = {
+    "lost": (RAW, "", "", "expected cap_net_raw=ep, as before, found none"),
+    "fewer": (
+        BOTH,
+        RAW,
+        "cap_net_raw=ep",
+        f"expected {TWO}, as before, found cap_net_raw=ep",
+    ),
+    "others": (
+        RAW,
+        BIND,
+        "cap_net_bind_service=ep",
+        "expected cap_net_raw=ep, as before, found cap_net_bind_service=ep",
+    ),
+    "more": (RAW, BOTH, TWO, ""),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "now", "regression"), CAPABILITIES.values(), ids=CAPABILITIES)
+def test_file_capabilities(old: str, new: str, now: str, regression: str, tmp_path: Path) -> None:
+    files = [File(b"#!", mode=0o755, capabilities=bytes.fromhex(value)) for value in (old, new)]
+    before, after = pair(tmp_path, {PING: files[0]}, {PING: files[1]})
+    (change,) = compare(before, after).changes
+    assert change.name == f"/{PING}"
+    assert change.old.startswith("a file of 2 bytes, mode 0755, owner 0:0, capabilities cap_net_")
+    assert change.new == "a file of 2 bytes, mode 0755, owner 0:0" + (f", capabilities {now}" if now else "")
+    found = list(map(str, find_regressions(before, after)))
+    assert found == ([f"capabilities /{PING}: {regression}"] if regression else [])
+    assert find_regressions(before, after, ignore="capabilities:/bin/*") == ()

@@ -27,6 +27,7 @@ BASE = layer_tar(
         "etc/motd": "welcome",
         "bin/busybox": File(b"\x7fELF" * 100, mode=0o4755),
         "bin/sh": Symlink("/bin/busybox"),
+        "bin/ping": File(b"#!", capabilities=bytes.fromhex("0100000200200000000000000000000000000000")),
         "bin/ash": HardLink("bin/busybox"),
         "dev/null": Device(),
         "var/cache/a": "aa",
@@ -88,8 +89,8 @@ def test_tree_is_that_of_all_layers(store: Store) -> None:
         assert rootfs.stat("/etc").mode == 0o750
         with pytest.raises(FileNotInImage):
             rootfs.read("/var/cache/a")
-        assert tree.unpacked == 7 + 400 + 2 + 1 + 3 + 6
-        assert tree.rootfs == 400 + 1 + 3 + 6
+        assert tree.unpacked == 7 + 400 + 2 + 2 + 1 + 3 + 6
+        assert tree.rootfs == 400 + 2 + 1 + 3 + 6
         assert "/nowhere" not in tree.entries
         assert len(tree.entries) == len(list(tree.entries))
 

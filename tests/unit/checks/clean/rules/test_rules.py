@@ -237,6 +237,24 @@ CASES = [
         ],
     ),
     Case(
+        rule="capabilities",
+        id="two-files",
+        layer={
+            "bin/ping": File(b"#!", mode=0o755, capabilities=bytes.fromhex("0100000200200000000000000000000000000000")),
+            "srv/serve": File(b"#!", capabilities=bytes.fromhex("000000020004000000000000")),
+        },
+        found=[
+            (
+                "/bin/ping: expected no file capabilities, found cap_net_raw=ep, mode 0755, no package "
+                "(setcap -r /bin/ping)"
+            ),
+            (
+                "/srv/serve: expected no file capabilities, found malformed, 000000020004000000000000, mode 0644, "
+                "no package (setcap -r /srv/serve)"
+            ),
+        ],
+    ),
+    Case(
         rule="world-writable",
         id="file-and-folder",
         layer={
