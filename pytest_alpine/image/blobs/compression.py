@@ -31,7 +31,10 @@ _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header
 # Decompressed, a piece of input is at most 1032 times as large with gzip, and 32768 times with zstd. With these sizes
 # the output of one piece stays below 300 MB, and so does the memory that a hostile blob can claim.
 _GZIP_PIECE: Final = 1 << 18
-_ZSTD_PIECE: Final = 1 << 12
+_ZSTD_SLICE: Final = 1 << 12
+# Other threads hash each piece of input and of output. Larger pieces take less of their time than one slice at a time.
+_ZSTD_PIECE: Final = 1 << 16
+_ZSTD_OUTPUT: Final = 1 << 18
 # With xz and bzip2 a few bytes may stand for gigabytes; but both give their output in pieces.
 _PIECE: Final = 1 << 18
 _OUTPUT: Final = 1 << 20
@@ -94,6 +97,41 @@ class _Bounded:
             raise _BrokenError(str(error)) from error
 
 
+class _Sliced:
+    """One frame of zstd, which takes its input in slices until there is enough output."""
+
+    def __init__(self, frame: _Decompressor) -> None:
+        self._frame = frame
+        self._input = b""
+        self._place = 0
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data + self._input[self._place :]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a part of the input is left for the next call."""
+        return self._place < len(self._input) and not self._frame.eof
+
+    def decompress(self, data: bytes, /) -> bytes:
+        """Return output for what is left of the input, which *data* replaces where nothing is left."""
+        if data:
+            self._input, self._place = data, 0
+        plain: list[bytes] = []
+        size = 0
+        while self.has_more and size < _ZSTD_OUTPUT:
+            end = self._place + _ZSTD_SLICE
+            plain.append(self._frame.decompress(self._input[self._place : end]))
+            self._place = min(end, len(self._input))
+            size += len(plain[-1])
+        return b"".join(plain)
+
+
 class _Peeked:
     """A byte stream with its first bytes put back."""
 
@@ -130,7 +168,7 @@ class _Decompressed:
 
     def _compressed(self) -> bytes | None:
         """Return the next compressed bytes, of a new member where the last one has ended; None at the end."""
-        if isinstance(self._member, _Bounded) and self._member.has_more:
+        if isinstance(self._member, (_Bounded, _Sliced)) and self._member.has_more:
             return b""
         if not self._member.eof:
             data = self._stream.read(self._piece)
@@ -150,7 +188,7 @@ class _Decompressed:
 def _zstd_frame() -> _Decompressor:
     import zstandard
 
-    return zstandard.ZstdDecompressor().decompressobj()
+    return _Sliced(zstandard.ZstdDecompressor().decompressobj())
 
 
 def _xz_stream() -> _Decompressor:
