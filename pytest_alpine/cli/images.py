@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.cli.output import ERROR, tell_error
 from pytest_alpine.errors import ImageError
 from pytest_alpine.image.access import PULLS
+from pytest_alpine.image.http.patience import PULL_TIMEOUT, parse_pull_timeout
 from pytest_alpine.image.open import open_image, published_platforms
 from pytest_alpine.matrix.declaration import split_list
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Sequence
 
     from pytest_alpine.image.access import Access
@@ -41,6 +42,13 @@ def add_command(commands: Commands, name: str, text: str, run: Run, *images: str
         "--platform", metavar="P", help="such as arm64, or all: every platform that is published (default: native)"
     )
     parser.add_argument("--pull", choices=PULLS, default=PULLS[0], help="when to use the network (default: missing)")
+    parser.add_argument(
+        "--pull-timeout",
+        metavar="S",
+        type=_pull_timeout,
+        default=PULL_TIMEOUT,
+        help="seconds that a registry or mirror may be silent, all its silences added up (default: 60)",
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -77,6 +85,13 @@ def platforms_of(options: argparse.Namespace, reference: str, access: Access) ->
     if options.platform == "all":
         return published_platforms(reference, access=access)
     return [parse_platform(word) for word in split_list([options.platform or ""]) or ("",)]
+
+
+def _pull_timeout(text: str) -> float:
+    try:
+        return parse_pull_timeout(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def parse_platform(word: str | None) -> Platform | None:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code: int = options.run(options, Access(pull=options.pull, progress=_say))
+        code: int = options.run(options, Access(pull=options.pull, progress=_say, pull_timeout=options.pull_timeout))
         sys.stdout.flush()
     except AlpineError as error:
         tell_error(error)

@@ -1,7 +1,8 @@
 """How one command or session reaches images: the store, the network, and what tags led to so far.
 
 A tag is looked up once for as long as an access lives: all platforms of an image are of one build then, even where the
-tag moves meanwhile. The store, in contrast, is a folder that outlives every access.
+tag moves meanwhile. The processes of one run agree on it. The store, in contrast, is a folder that outlives every
+access.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 from pytest_alpine.errors import ImageNotFound
+from pytest_alpine.image.http.patience import PULL_TIMEOUT, Patience
+from pytest_alpine.image.store.run_notes import RunNotes
 from pytest_alpine.image.store.store import Progress, Store, silent
 from pytest_alpine.image.store.uses import ImageName, Use, begin_use
 
@@ -39,13 +42,15 @@ def _connect() -> DockerClient:
 class Access:
     """What the images of one command or session share; threads may share it too."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all have defaults
         self,
         store: Store | None = None,
         *,
         pull: Pull = "missing",
         progress: Progress = silent,
         connect: Connect = _connect,
+        pull_timeout: float = PULL_TIMEOUT,
+        run: str = "",
     ) -> None:
         """Open nothing yet.
 
@@ -57,11 +62,16 @@ class Access:
                 is an error.
             progress: is told of long steps.
             connect: connects to the engine that plain names are looked up in.
+            pull_timeout: seconds that each host may be silent, all its silences added up; then it is given up.
+            run: what names the run among all runs, if several processes share it: they agree on what each tag leads
+                to, and on who is given up. Empty if this process is alone.
         """
         self.store = store or Store.default()
         self.pull = pull
         self.progress = progress
         self.connect = connect
+        self.notes = RunNotes(self.store.root, run)
+        self.patience = Patience(pull_timeout, self.notes)
         self._answers: dict[Hashable, Any] = {}
         self._locks: dict[Hashable, Lock] = {}
         self._uses: list[Use] = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import EngineError, ImageError, ImageNotFound, PlatformNotFound
 from pytest_alpine.image.daemon import source as daemon
-from pytest_alpine.image.http.client import Unreachable
+from pytest_alpine.image.http.errors import Unreachable
 from pytest_alpine.image.registry import source as registry
 from pytest_alpine.image.spec.documents import digest_of
 

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 class CellImages:
     """The image of each cell, and what was measured of it."""
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None], run: str = "") -> None:
         """Open nothing yet.
 
         Args:
             settings: what the options say.
             say: tells the user about steps that take long.
+            run: what names this run in all its processes; empty if there is only this one.
         """
         self._settings = settings
         self._say = say
+        self._run = run
         self._images: dict[Cell, Image] = {}
         self._tests_left: Counter[Cell] = Counter()
         # Containers start in threads beside the tests, and each opens its image.
@@ -43,8 +45,14 @@ class CellImages:
         from pytest_alpine.engine.select import connect_to_store
         from pytest_alpine.image.access import Access
 
-        engine = self._settings.engine
-        return Access(pull=self._settings.pull, progress=self._say, connect=lambda: connect_to_store(engine))
+        settings = self._settings
+        return Access(
+            pull=settings.pull,
+            progress=self._say,
+            connect=lambda: connect_to_store(settings.engine),
+            pull_timeout=settings.pull_timeout,
+            run=self._run,
+        )
 
     def get(self, cell: Cell) -> Image:
         """Return the image of *cell*.

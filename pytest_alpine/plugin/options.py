@@ -49,6 +49,13 @@ _OPTIONS: Final = (
     ),
     _Option("pull", "P", "alpine_pull", "when to fetch images: missing, always or never (default: missing)"),
     _Option(
+        "pull-timeout",
+        "S",
+        "alpine_pull_timeout",
+        "seconds that a registry or mirror may be silent, all its silences in one run added up; then every test that "
+        "needs it fails at once (default: 60)",
+    ),
+    _Option(
         "missing",
         "M",
         "alpine_missing",

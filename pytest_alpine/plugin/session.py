@@ -36,7 +36,7 @@ class AlpineSession:
             say: tells the user about steps that take long.
         """
         self.settings = settings
-        self.images = CellImages(settings, say)
+        self.images = CellImages(settings, say, worker.run)
         self.running = RunningCells(settings, worker, self.images.get)
         self.summary = RunSummary(settings)
         self._native = worker.native

@@ -11,6 +11,7 @@ import pytest
 from pytest_alpine.engine.select import ENGINES
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.image.access import PULLS, Pull
+from pytest_alpine.image.http.patience import PULL_TIMEOUT, parse_pull_timeout
 from pytest_alpine.matrix.cells import check
 from pytest_alpine.matrix.declaration import Declaration, split_list
 from pytest_alpine.reference import TAG_FIELD, Reference
@@ -40,6 +41,8 @@ class Settings:
     network: str | None
     """The network that containers join; the engine's choice when None."""
     pull: Pull
+    pull_timeout: float
+    """Seconds that one host may be silent in this run."""
     missing: str
     """What tests do when an engine, emulator or platform is missing; one of ``MISSING``."""
     reports: tuple[Path, ...]
@@ -78,6 +81,7 @@ def read_settings(config: pytest.Config) -> Settings:
         hosts=_hosts(config),
         network=_one(config, "network", "alpine_network", "") or None,
         pull=_pull(config),
+        pull_timeout=_pull_timeout(config),
         missing=_choice(config, "missing", MISSING),
         reports=_reports(config),
         sizes=config.rootpath / sizes if sizes else None,
@@ -150,6 +154,14 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> str:
 def _pull(config: pytest.Config) -> Pull:
     value = _choice(config, "pull", PULLS)
     return next(pull for pull in PULLS if pull == value)
+
+
+def _pull_timeout(config: pytest.Config) -> float:
+    value = _one(config, "pull_timeout", "alpine_pull_timeout", "")
+    try:
+        return parse_pull_timeout(value) if value else PULL_TIMEOUT
+    except ValueError as error:
+        raise pytest.UsageError(f"--alpine-pull-timeout={value}: {error}") from error
 
 
 def _hosts(config: pytest.Config) -> Mapping[Platform, str]:

@@ -14,6 +14,11 @@ from tests.support.images import image, layer_tar, write_oci_layout
     [
         (["--alpine-engine=qemu"], "--alpine-engine=qemu: unknown engine; try one of auto, docker, "),
         (["--alpine-pull=often"], "--alpine-pull=often: unknown pull; try one of missing, always, never"),
+        (
+            ["--alpine-pull-timeout=soon"],
+            "--alpine-pull-timeout=soon: expected a number of seconds, more than 0 and at most 86400, such as 60",
+        ),
+        (["-o", "alpine_pull_timeout=0"], "--alpine-pull-timeout=0: expected a number of seconds, more than 0"),
         (["--alpine-missing=cry"], "--alpine-missing=cry: unknown missing; try one of fail, skip"),
         (["--alpine-report=out.pdf"], "--alpine-report=out.pdf: unknown format; try one of .json, .md, .html"),
         (["--alpine-today=soon"], "--alpine-today=soon: no date (expected YYYY-MM-DD, such as 2026-11-05)"),

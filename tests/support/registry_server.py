@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.support.images import Style
 
 Login = Literal["none", "basic", "bearer"]
+Silence = Literal["answer", "headers", "body"]
 
 
 @dataclass(kw_only=True)
@@ -41,6 +42,11 @@ class Fault:
     body: bytes = b""
     cut: int | None = None
     """The number of bytes of the body after which the connection breaks."""
+    silence: Silence | None = None
+    """Where the server falls silent until the end of the test: before the answer, within its headers, or in the body
+    after *cut* bytes."""
+    shift: int = 0
+    """Bytes by which the range that is given lies behind the range that was asked for."""
     flip: int | None = None
     """The offset of the byte in the body of which one bit is flipped."""
 
@@ -55,6 +61,8 @@ class RegistryServer:
     anonymous: bool = True
     """Whether the token server gives tokens to clients without a login."""
     ranges: bool = True
+    token_at: str = ""
+    """The base URL of another host that gives tokens."""
     blobs_at: str = ""
     """The base URL of another host that requests for blobs are redirected to."""
     blobs: dict[str, Blob] = field(default_factory=dict)
@@ -71,6 +79,8 @@ class RegistryServer:
     """The Authorization header of every request, ``""`` where it had none."""
     tokens: set[str] = field(default_factory=set)
     host: str = ""
+    over: threading.Event = field(default_factory=threading.Event)
+    """Whether the test is over; till then, silence lasts."""
 
     def push(
         self,
@@ -125,6 +135,7 @@ def serving(server: RegistryServer, tls: ssl.SSLContext | None = None) -> Iterat
         try:
             yield server
         finally:
+            server.over.set()
             http.shutdown()
             thread.join()
 
@@ -161,6 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
         fault = next((f for f in server.faults if f.times and f.path in path and f.method == self.command), None)
         if fault is not None:
             fault.times -= 1
+            if fault.silence in {"answer", "headers"}:
+                self._fall_silent(b"" if fault.silence == "answer" else b"HTTP/1.1 200 OK\r\nContent-Le")
+                return
             if fault.status:
                 self._send(fault.status, fault.body, fault.headers)
                 return
@@ -168,6 +182,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._token()
         elif self._is_allowed(path):
             self._resource(path, fault)
+
+    def _fall_silent(self, said: bytes) -> None:
+        self.wfile.write(said)
+        self.wfile.flush()
+        self.registry.over.wait()
+        self.close_connection = True
 
     def _is_allowed(self, path: str) -> bool:
         server, header = self.registry, self.headers.get("Authorization", "")
@@ -177,7 +197,9 @@ class _Handler(BaseHTTPRequestHandler):
             allowed, challenge = header == self._basic(), 'Basic realm="test"'
         else:
             scope = "repository:" + re.sub(r"^/v2/|/(manifests|blobs|tags)/.*$", "", path) + ":pull"
-            challenge = f'Bearer realm="{self.base}/token",service="test registry, of sorts",scope="{scope}"'
+            challenge = (
+                f'Bearer realm="{server.token_at or self.base}/token",service="test registry, of sorts",scope="{scope}"'
+            )
             allowed = header.removeprefix("Bearer ") in server.tokens
         if not allowed:
             self._error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": challenge})
@@ -235,23 +257,30 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[: fault.flip] + bytes([data[fault.flip] ^ 1]) + data[fault.flip + 1 :]
         if "Range" in self.headers and self.registry.ranges:
             start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+            start += 0 if fault is None else fault.shift
             if start >= len(data):
                 self._error(416, "BLOB_UNKNOWN", "nothing there", {"Content-Range": f"bytes */{len(data)}"})
                 return
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             data, status = data[start:], 206
-        self._send(status, data, headers, None if fault is None else fault.cut)
+        self._send(status, data, headers, fault)
 
     def _error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         document = {"errors": [{"code": code, "message": message, "detail": None}]}
         self._send(status, json.dumps(document).encode(), headers or {})
 
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None, cut: int | None = None) -> None:
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, fault: Fault | None = None
+    ) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        cut = None if fault is None else fault.cut
+        if fault is not None and fault.silence:
+            self._fall_silent(body[:cut])
+            return
         if self.command != "HEAD":
             self.wfile.write(body if cut is None else body[:cut])
         if cut is not None:

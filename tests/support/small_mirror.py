@@ -100,6 +100,9 @@ class FileServer:
     """Whether folders are listed."""
     statuses: dict[str, int] = field(default_factory=dict)
     """HTTP statuses of requests that fail, by the end of their paths."""
+    silent: str = ""
+    """The end of paths that get no answer before the test is over."""
+    over: threading.Event = field(default_factory=threading.Event)
     log: list[str] = field(default_factory=list)
 
     def asked(self, part: str) -> int:
@@ -123,6 +126,7 @@ def serving_files(folder: Path) -> Iterator[FileServer]:
         try:
             yield server
         finally:
+            server.over.set()
             http.shutdown()
             thread.join()
 
@@ -143,6 +147,8 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def _failed(self) -> bool:
         self.files.log.append(f"{self.command} {self.path}")
+        if self.files.silent and self.path.endswith(self.files.silent):
+            self.files.over.wait()
         found = (status for end, status in self.files.statuses.items() if self.path.endswith(end))
         status = next(found, 403 if self.path.endswith("/") and not self.files.listing else 0)
         if status:

@@ -17,7 +17,7 @@ from pytest_alpine.cli import main
 from tests.support.alpine import DATABASE, GOOD, built
 from tests.support.elf import musl_loader
 from tests.support.images import File, image, layer_tar, write_oci_layout
-from tests.support.registry_server import RegistryServer, serving
+from tests.support.registry_server import Fault, RegistryServer, serving
 
 SCHEMA = Path(pytest_alpine.__file__).parent / "report" / "schema" / "commands.json"
 BUILDS = [
@@ -246,7 +246,10 @@ def test_what_cannot_be_told(capsys: pytest.CaptureFixture[str], arguments: tupl
     assert captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("weigh", "alpine"), ("facts",), ("facts", "a", "--pull=often")])
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("weigh", "alpine"), ("facts",), ("facts", "a", "--pull=often"), ("facts", "a", "--pull-timeout=soon")],
+)
 def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -356,3 +359,16 @@ def test_required_labels(capsys: pytest.CaptureFixture[str]) -> None:
     assert "clean:labels: LABEL org.example.source: expected a value, found no such label" in told(
         capsys, *args, code=1
     )
+
+
+def test_a_silent_registry_is_given_up_once(capsys: pytest.CaptureFixture[str]) -> None:
+    server = RegistryServer(faults=[Fault(path="/blobs/", silence="answer", times=9)])
+    with serving(server):
+        server.push("acme/app", "1", BUILDS[0])
+        arguments = ["sizes", f"registry:{server.host}/acme/app:1", "--platform=all", "--pull-timeout=0.4"]
+        assert main(arguments) == 2
+    line = (
+        f"pytest-alpine: {server.host} does not answer: it was silent for 0.4 s, the pull timeout, and is not asked "
+        "again in this run; try later, or allow more with --alpine-pull-timeout (--pull-timeout of pytest-alpine)\n"
+    )
+    assert capsys.readouterr().err == 3 * line

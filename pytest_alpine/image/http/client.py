@@ -5,7 +5,6 @@ Spec of Retry-After: RFC 9110, section 10.2.3.
 
 from __future__ import annotations
 
-import ssl
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,10 +14,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from pytest_alpine.errors import AlpineError, ImageError, MalformedImage
+from pytest_alpine.errors import MalformedImage
+from pytest_alpine.image.http.adapter import patient_adapter
+from pytest_alpine.image.http.errors import Silent, Unreachable, certificate_errors, http_errors
 from pytest_alpine.image.http.loopback import NO_PROXY, is_loopback
+from pytest_alpine.image.http.patience import Patience
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
     import requests
@@ -31,10 +34,10 @@ DELAYS: Final = (0.3, 1.0, 3.0)
 LONGEST_WAIT: Final = 20.0
 """Seconds of the longest pause that a server may ask for; a test run waits no longer."""
 
-_TIMEOUT: Final = (10, 60)  # seconds to connect, and between two pieces of a response
 # Before 3.12, Python searches the whole environment for proxies and fails if a variable disappears meanwhile. pytest
 # sets and removes one that names the running test.
 _LOOKS: Final = 5
+_MOST_SILENCES: Final = 50  # where silences take no time, such as a proxy's
 _PASSING: Final = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -45,19 +48,8 @@ _PASSING: Final = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
-
-
-class Unreachable(ImageError):
-    """The server does not answer, or asks to try later."""
-
-    def __init__(self, message: str, *, again: float | None = None) -> None:
-        super().__init__(message)
-        self.again = again
-        """Seconds after which to try again; None if another attempt is pointless."""
-
-
-class Untrusted(Unreachable):
-    """The server's certificate is not trusted."""
+# What stores answer to an address whose signature has expired: Google's 400, the others 403 or 401.
+_EXPIRED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +67,12 @@ class Stream:
 
     response: requests.Response
     where: str
+    patience: Patience
+
+    @property
+    def host(self) -> str:
+        """The server that answered, behind all redirects."""
+        return urlsplit(self.response.url).netloc
 
     @property
     def status(self) -> int:
@@ -87,13 +85,24 @@ class Stream:
         return self.response.headers
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return at most *size* bytes; none at the end, and none if the connection broke without an error.
+        """Return at most *size* bytes, which may have to arrive first; none at the end, and none if it broke off.
 
         Raises:
-            Unreachable: the connection broke.
+            Unreachable: the connection broke, or the server is silent.
         """
-        with _http_errors(self.where, "the answer breaks off"):
+        with _counting(self.patience, self.host), http_errors(self.where, "the answer breaks off"):
             data: bytes = self.response.raw.read(None if size < 0 else size)
+            return data
+
+    def read_arrived(self, size: int, /) -> bytes:
+        """Return at most *size* bytes, as soon as there are any; see ``read``.
+
+        Raises:
+            Unreachable: the connection broke, or the server is silent.
+        """
+        raw = self.response.raw
+        with _counting(self.patience, self.host), http_errors(self.where, "the answer breaks off"):
+            data: bytes = getattr(raw, "read1", raw.read)(size)  # urllib3 has it since 2.2
             return data
 
     def close(self) -> None:
@@ -114,15 +123,26 @@ class Hints:
 class HttpClient:
     """One session with a server and those it redirects to."""
 
-    def __init__(self, hints: Hints, tls: Mapping[str, ssl.SSLContext] | None = None) -> None:
-        """Open nothing yet; *tls* says what to trust beyond the machine's authorities, by host with port."""
+    def __init__(
+        self, hints: Hints, tls: Mapping[str, ssl.SSLContext] | None = None, *, patience: Patience | None = None
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            hints: what messages tell users to do.
+            tls: what to trust beyond the machine's authorities, by host with port.
+            patience: how long silent hosts are waited for; this client's own when None.
+        """
         import requests
 
         self._hints = hints
+        self._patience = patience or Patience()
         self._silent: set[str] = set()  # hosts that did not answer any attempt: the next request tries once
         self._session = requests.Session()
+        for prefix in ("https://", "http://"):
+            self._session.mount(prefix, patient_adapter(self._patience))
         for host, context in (tls or {}).items():
-            self._session.mount(f"https://{host}/", _adapter(context))
+            self._session.mount(f"https://{host}/", patient_adapter(self._patience, context))
 
     def document(self, method: str, url: str, *, limit: int, patient: bool = True, **request: Any) -> Response:  # noqa: ANN401 - see "open"
         """Return the answer to one request, of at most *limit* bytes; see ``open``.
@@ -145,13 +165,14 @@ class HttpClient:
     def open(self, method: str, url: str, **request: Any) -> Stream:  # noqa: ANN401 - handed on to requests
         """Return the answer to one request, redirects followed; the caller closes it.
 
-        Requests are repeated when the server is busy or the connection breaks. The Authorization header that ``auth``
-        adds is not sent to another host.
+        Requests are repeated when the server is busy or the connection breaks, and while there is patience with a
+        silent one. The Authorization header that ``auth`` adds is not sent to another host.
 
         Args:
             method: of HTTP.
             url: absolute.
-            request: ``headers``, ``auth`` and ``data`` as requests takes them.
+            request: ``headers``, ``auth`` and ``data`` as requests takes them; ``signed`` says that redirects lead to
+                addresses that expire: where another host refuses, the request is repeated.
 
         Raises:
             Unreachable: the server gives no response, or only asks to try later.
@@ -160,41 +181,60 @@ class HttpClient:
 
     def _patiently(self, url: str, attempt: Callable[[], T]) -> T:
         host = urlsplit(url).netloc
-        for number, delay in enumerate((*DELAYS, None), start=1):
+        tried, delays = 0, iter(DELAYS)
+        while True:
+            tried += 1
             try:
                 found = attempt()
+            except Silent as error:  # it took its time already, and patience says when to give up
+                if tried == _MOST_SILENCES:
+                    raise Unreachable(str(error)) from error
             except Unreachable as error:
                 if error.again is None:
                     raise
                 if host in self._silent:
                     raise Unreachable(str(error)) from error
+                delay = next(delays, None)
                 if delay is None:
                     self._silent.add(host)
-                    raise Unreachable(f"{error} (tried {number} times)") from error
+                    raise Unreachable(f"{error} (tried {tried} times)") from error
                 time.sleep(max(delay, error.again))
             else:
                 self._silent.discard(host)
                 return found
-        raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Stream:  # noqa: ANN401
-        where = shown(url)
-        with self._certificate_errors(where), _http_errors(where, "no answer"):
+    def _once(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        signed: bool = False,
+        **request: Any,  # noqa: ANN401
+    ) -> Stream:
+        where, host = shown(url), urlsplit(url).netloc
+        trust = certificate_errors(where, self._hints.untrusted)
+        with _counting(self._patience, host), trust, http_errors(where, "no answer"):
             response = self._send(
                 method,
                 url,
                 # The digest of a blob is that of its bytes as stored: no server may compress them anew.
                 headers={"Accept-Encoding": "identity", **(headers or {})},
                 stream=True,
-                timeout=_TIMEOUT,
                 allow_redirects=True,
-                proxies={"no_proxy": NO_PROXY} if is_loopback(urlsplit(url).netloc) else None,
+                proxies={"no_proxy": NO_PROXY} if is_loopback(host) else None,
                 **request,
             )
-        if response.status_code in _PASSING:
-            response.close()
-            raise self._busy(response, where)
-        return Stream(response=response, where=where)
+        stream = Stream(response=response, where=where, patience=self._patience)
+        try:
+            if stream.status in _PASSING:
+                raise self._busy(response, where)
+            if signed and stream.status in _EXPIRED and stream.host != host:
+                raise _expired(stream)
+        except Unreachable:
+            stream.close()
+            raise
+        return stream
 
     def _send(self, method: str, url: str, **request: Any) -> requests.Response:  # noqa: ANN401
         """Return the answer to one request, which may be made in a thread beside tests."""
@@ -212,17 +252,6 @@ class HttpClient:
             text += f": the rate limit is reached; {self._hints.limited}"
         return Unreachable(text, again=asked if asked <= LONGEST_WAIT else None)
 
-    @contextmanager
-    def _certificate_errors(self, where: str) -> Iterator[None]:
-        try:
-            yield
-        except Unreachable as error:
-            root = _root(error)
-            if isinstance(root, ssl.SSLCertVerificationError):
-                text = f"{where}: the certificate is not trusted: {root.verify_message}; {self._hints.untrusted}"
-                raise Untrusted(text) from error
-            raise
-
 
 def shown(url: str) -> str:
     """Return *url* for messages, without password and query: a query may contain a signature."""
@@ -231,31 +260,25 @@ def shown(url: str) -> str:
 
 
 @contextmanager
-def _http_errors(where: str, what: str) -> Iterator[None]:
-    import requests
-    import urllib3.exceptions
-
+def _counting(patience: Patience, host: str) -> Iterator[None]:
+    """Take the time of a wait that ends without an answer from the patience with *host*."""
+    start = time.monotonic()
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        hopeless = isinstance(error, (ValueError, requests.TooManyRedirects)) or _is_tls(error)
-        raise Unreachable(f"{where}: {what}: {_reason(error)}", again=None if hopeless else 0) from error
+    except Unreachable as error:
+        try:
+            patience.spend(error.host or host, since=start)
+        except Unreachable as given_up:
+            raise given_up from error
+        raise
 
 
-def _is_tls(error: BaseException) -> bool:
-    return isinstance(_root(error), ssl.SSLError) and not isinstance(_root(error), ssl.SSLEOFError)
-
-
-def _root(error: BaseException) -> BaseException:
-    """Return the first cause of *error*. An error of our own that was being handled is not a cause."""
-    while (cause := error.__cause__ or error.__context__) is not None and not isinstance(cause, AlpineError):
-        error = cause
-    return error
-
-
-def _reason(error: BaseException) -> str:
-    root = _root(error)
-    return (isinstance(root, OSError) and root.strerror) or str(root) or type(root).__name__
+def _expired(stream: Stream) -> Unreachable:
+    text = (
+        f"{stream.where}: {stream.host}, where it redirects to, answers {stream.status} {_phrase(stream.status)}: "
+        "the address may have expired"
+    )
+    return Unreachable(text, again=0)
 
 
 def _retry_after(text: str) -> float:
@@ -269,15 +292,3 @@ def _retry_after(text: str) -> float:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase
-
-
-def _adapter(context: ssl.SSLContext) -> requests.adapters.BaseAdapter:
-    from requests.adapters import HTTPAdapter
-
-    class TrustingAdapter(HTTPAdapter):
-        """Trusts what *context* trusts, and what requests trusts by default."""
-
-        def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - requests' own signature
-            super().init_poolmanager(*args, **options, ssl_context=context)
-
-    return TrustingAdapter()

@@ -13,8 +13,9 @@ from urllib.parse import quote, unquote
 
 from pytest_alpine.errors import ImageError, ImageNotFound
 from pytest_alpine.image.access import Access, not_pulled
-from pytest_alpine.image.http.client import Hints, HttpClient, Stream, Unreachable, shown
+from pytest_alpine.image.http.client import Hints, HttpClient, Stream, shown
 from pytest_alpine.image.http.download import Download
+from pytest_alpine.image.http.errors import Unreachable
 from pytest_alpine.image.minirootfs.mirror import TEXT_LIMIT, Mirror
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class WebMirror:
         return f"{self.base}/{quote(path)}" if path else self.base
 
     def _client(self) -> HttpClient:
-        return self.access.once("http client", lambda: HttpClient(_HINTS))
+        return self.access.once("http client", lambda: HttpClient(_HINTS, patience=self.access.patience))
 
     def _text(self, url: str) -> str | None:
         def ask() -> str | None:
@@ -119,15 +120,19 @@ class WebMirror:
         known, pull = self.access.store.cached(name), self.access.pull
         if pull == "never":
             return known
+        agreed = self.access.notes.read(name)
+        if agreed is not None:
+            return agreed
         try:
             text = ask()
         except Unreachable as error:
             if pull == "always" or known is None:
                 raise
             self.access.progress(f"{error}; taken as it was last")
-            return known
+            return self.access.notes.agree(name, known)
         if text is not None:
             self.access.store.cache(name, text)
+            text = self.access.notes.agree(name, text)
         return text
 
 

@@ -9,10 +9,12 @@ import difflib
 import json
 from contextlib import closing
 from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_alpine.errors import ImageError, ImageNotFound
-from pytest_alpine.image.http.client import Hints, HttpClient, Response, Stream, Unreachable, Untrusted
+from pytest_alpine.image.http.client import Hints, HttpClient, Response, Stream
+from pytest_alpine.image.http.errors import Unreachable, Untrusted
 from pytest_alpine.image.http.loopback import is_loopback
 from pytest_alpine.image.registry.auth import authorize, read_credentials
 from pytest_alpine.image.registry.tls import tls_context
@@ -22,6 +24,7 @@ from pytest_alpine.image.spec.manifest import INDEX_TYPES, MANIFEST_TYPES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_alpine.image.http.patience import Patience
     from pytest_alpine.image.registry.auth import Authorization, Credentials
 
 Got = TypeVar("Got", Response, Stream)
@@ -38,12 +41,13 @@ _FOUND: Final = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT})
 class Repository:
     """One repository of a registry, for reading."""
 
-    def __init__(self, registry: str, name: str) -> None:
+    def __init__(self, registry: str, name: str, patience: Patience | None = None) -> None:
         """Open nothing yet.
 
         Args:
             registry: host, with its port where it has one.
             name: the repository's, such as ``library/alpine``.
+            patience: how long silent hosts are waited for.
         """
         self.registry = registry
         self.name = name
@@ -52,6 +56,9 @@ class Repository:
         self._base = ""
         self._authorization: Authorization | None = None
         self._user = ""
+        self._patience = patience
+        self._connecting = Lock()
+        self._logging_in = Lock()
 
     def manifest(self, reference: str) -> Response:
         """Return the manifest or index that the tag or digest *reference* names.
@@ -113,11 +120,13 @@ class Repository:
 
     def _authorized(self, send: Callable[[HttpClient, dict[str, Any]], Got], path: str, headers: dict[str, str]) -> Got:
         client = self._connected()
-        request = {"url": f"{self._base}/v2/{self.name}/{path}", "headers": headers}
-        response = send(client, {**request, "auth": self._authorization})
+        signed = path.startswith("blobs/")  # registries redirect to other servers, which keep the blobs
+        request = {"url": f"{self._base}/v2/{self.name}/{path}", "headers": headers, "signed": signed}
+        used = self._authorization
+        response = send(client, {**request, "auth": used})
         # The registry refuses an expired token in the same way as no token.
         if response.status == HTTPStatus.UNAUTHORIZED and self._log_in(
-            client, response.headers.get("WWW-Authenticate", "")
+            client, response.headers.get("WWW-Authenticate", ""), used
         ):
             if isinstance(response, Stream):
                 response.close()
@@ -125,14 +134,21 @@ class Repository:
         return response
 
     def _connected(self) -> HttpClient:
-        if self._client is None:
-            context = tls_context(self.registry)
-            client = HttpClient(_hints(self.registry), {self._host: context} if context else None)
-            self._base = _base(client, self._host)
-            self._client = client
-        return self._client
+        with self._connecting:
+            if self._client is None:
+                context = tls_context(self.registry)
+                trusted = {self._host: context} if context else None
+                client = HttpClient(_hints(self.registry), trusted, patience=self._patience)
+                self._base = _base(client, self._host)
+                self._client = client
+            return self._client
 
-    def _log_in(self, client: HttpClient, challenge: str) -> bool:
+    def _log_in(self, client: HttpClient, challenge: str, refused: Authorization | None) -> bool:
+        """Whether there is another authorization than the one that was *refused*; one thread asks for it."""
+        with self._logging_in:
+            return self._authorization is not refused or self._ask_for_authorization(client, challenge)
+
+    def _ask_for_authorization(self, client: HttpClient, challenge: str) -> bool:
         credentials, trouble = _credentials(self.registry)
         self._user = f" user {credentials.username!r}" if credentials and credentials.username else ""
         scope = f"repository:{self.name}:pull"

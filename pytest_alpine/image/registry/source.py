@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.errors import ImageError, MalformedImage
 from pytest_alpine.image.access import Access, not_pulled
-from pytest_alpine.image.http.client import Unreachable
 from pytest_alpine.image.http.download import Download
+from pytest_alpine.image.http.errors import Unreachable
 from pytest_alpine.image.manifest_source import Published, manifest_source, published_manifests
 from pytest_alpine.image.registry.client import Repository
 from pytest_alpine.image.spec.documents import check_digest, digest_of
@@ -72,7 +72,7 @@ class _Pull:
     def of(cls, reference: Reference, access: Access) -> _Pull:
         place = (reference.registry, reference.repository)
         # All tags and platforms share connections and tokens.
-        repository = access.once(("registry", *place), lambda: Repository(*place))
+        repository = access.once(("registry", *place), lambda: Repository(*place, access.patience))
         return cls(reference=reference, access=access, repository=repository)
 
     def published(self) -> Published:
@@ -122,6 +122,8 @@ class _Pull:
                 raise not_pulled(str(self.reference))
             return known
         with self.access.lock(name, waiting=f"waiting for another process that looks up {self.reference}"):
+            if (agreed := self.access.notes.read(name)) is not None:
+                return agreed
             known = self.access.store.cached(name)
             try:
                 digest = self._look_up(known)
@@ -129,9 +131,9 @@ class _Pull:
                 if self.access.pull == "always" or known is None:
                     raise
                 self.access.progress(f"{error}; {self.reference} is taken as it was last, {known}")
-                return known
+                return self.access.notes.agree(name, known)
             self.access.store.cache(name, digest)
-            return digest
+            return self.access.notes.agree(name, digest)
 
     def _look_up(self, known: str | None) -> str:
         tag = self.reference.tag or "latest"

@@ -33,6 +33,8 @@ class Worker:
     machine's."""
     ssh: str = ""
     """The ssh destination of this machine, as seen from where the run was started; empty if that is this machine."""
+    run: str = ""
+    """What names this run in all its processes; empty if there is only this one."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Worker:
@@ -46,6 +48,7 @@ class Worker:
             whole_cells=getattr(config.option, "loadgroup", False),
             native=Platform.parse(native) if native else None,
             ssh=told.get(_SSH, ""),
+            run=told.get("testrunuid", ""),
         )
 
     def typed(self, command: str) -> str:

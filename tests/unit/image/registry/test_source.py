@@ -468,21 +468,6 @@ def test_download_goes_on_where_it_broke_off(server: RegistryServer, access: Acc
     assert server.asked(LARGE.layers[0].digest) == 3
 
 
-def test_download_that_goes_on_elsewhere(server: RegistryServer, access: Access) -> None:
-    digest = LARGE.layers[0].digest
-    wrong = Fault(path=digest, status=206, headers={"Content-Range": "bytes 7-8/9"}, body=b"xx")
-    server.faults += [Fault(path=digest, cut=300_000), wrong]
-    with pytest.raises(ImageError, match=r"the server gives 'bytes 7-8/9' \(expected bytes from \d+\)"):
-        pull(server, access, "1.1")
-
-
-def test_download_that_never_ends_well(server: RegistryServer, access: Access) -> None:
-    server.faults.append(Fault(path=LARGE.layers[0].digest, cut=10, times=99))
-    with pytest.raises(ImageError, match="the answer breaks off: "):
-        pull(server, access, "1.1")
-    assert server.asked(LARGE.layers[0].digest) == 9
-
-
 def test_progress(server: RegistryServer, access: Access) -> None:
     told: list[str] = []
     pull(server, Access(access.store, progress=told.append), "1.1")
