@@ -1,4 +1,4 @@
-"""The seam between tests and what runs their containers."""
+"""The protocol that engines implement for tests."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ NO_NETWORK: Final = "none"
 
 
 class Engine(Protocol):
-    """What runs containers. Any number of threads may use it at once."""
+    """An engine runs containers. Several threads may use it at the same time."""
 
     @property
     def name(self) -> str:
-        """The word for it in ``--alpine-engine``."""
+        """The name of the engine in ``--alpine-engine``."""
         ...
 
     def describe(self) -> str:
-        """Return one line about it: version, storage, and which platforms it emulates."""
+        """Return one line about the engine: version, storage, and the platforms that it emulates."""
         ...
 
     def emulated(self, platform: Platform) -> bool:
@@ -34,7 +34,7 @@ class Engine(Protocol):
         ...
 
     def start(self, image: Image) -> Container:
-        """Start a container of *image* that runs until it is stopped, whatever the image is made to run.
+        """Start a container of *image* that runs until it is stopped. The image's own entrypoint does not run.
 
         Raises:
             PlatformNotRunnable: programs of its platform do not run here.
@@ -45,9 +45,9 @@ class Engine(Protocol):
         ...
 
     def sweep(self) -> list[str]:
-        """Remove the containers of runs on this machine that are dead, and return their names."""
+        """Remove the containers of dead runs on this machine, and return their names."""
         ...
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept, and let go of the engine."""
+        """Stop all containers that this object started, except those that are kept, and close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""Images built from a Dockerfile, on the very image of a cell, for its platform.
+"""Images built from a Dockerfile, with the image of a cell as their base, for its platform.
 
 Spec: the Engine API, "Build an image".
 """
@@ -29,7 +29,7 @@ BASE_ARGUMENT: Final = "ALPINE_IMAGE"
 _SHOWN_LINES: Final = 20
 
 
-def build_image(  # noqa: PLR0913 - what a build takes; all but three have a default
+def build_image(  # noqa: PLR0913 - the options of a build; all but three have a default
     engine: Engine,
     base: Image,
     context: str | Path,
@@ -79,7 +79,7 @@ def build_image(  # noqa: PLR0913 - what a build takes; all but three have a def
 
 
 def _built(events: Iterable[dict[str, Any]], failed: str) -> str:
-    """Return the ID of the image that a build's *events* end with."""
+    """Return the ID of the built image from the *events* of a build."""
     image_id = ""
     said: list[str] = []
     for event in events:

@@ -1,4 +1,4 @@
-"""A running container, whatever engine runs it: its commands, its files and facts, and its end."""
+"""A running container of any engine: commands, files, facts, logs, memory, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 
 class Container(LiveFacts, ABC):
-    """One running container. A context manager that stops it; any number of threads may use it at once.
+    """One running container, as a context manager that stops it. Several threads may use it at the same time.
 
-    ``packages``, ``world``, ``release``, ``libc``, ``shells`` and ``shell`` are read anew at every access. An engine
-    adds what only it can do: the abstract methods, of which those with an underscore are for this class alone.
+    ``packages``, ``world``, ``release``, ``libc``, ``shells`` and ``shell`` are read again at every access. Each engine
+    implements the abstract methods; only this class calls those that begin with an underscore.
     """
 
     def __init__(
         self, name: str, image: Image, processes: Processes, *, emulated: bool, forget: Callable[[], None]
     ) -> None:
-        """Represent a container that the engine has made.
+        """Represent a container that the engine has created.
 
         Args:
             name: how people call it.
@@ -65,16 +65,16 @@ class Container(LiveFacts, ABC):
     @property
     @abstractmethod
     def id(self) -> str:
-        """How the engine calls it."""
+        """The engine's identifier of the container."""
 
     @property
     def name(self) -> str:
-        """How people call it."""
+        """The name of the container."""
         return self._name
 
     @property
     def image(self) -> Image:
-        """What it runs."""
+        """The image that the container was started from."""
         return self._image
 
     @property
@@ -84,20 +84,20 @@ class Container(LiveFacts, ABC):
 
     @property
     def emulated(self) -> bool:
-        """Whether an emulator runs its programs."""
+        """Whether an emulator runs the programs of the container."""
         return self._emulated
 
     @property
     @abstractmethod
     def enter_command(self) -> str:
-        """The command that opens a shell in it, for people."""
+        """The command by which people open a shell in the container."""
 
     @property
     @abstractmethod
     def remove_command(self) -> str:
-        """The command that removes it, for people."""
+        """The command by which people remove the container."""
 
-    def run(  # noqa: PLR0913 - the parts of a command, all but the first of them optional
+    def run(  # noqa: PLR0913 - the parts of a command; all but the first are optional
         self,
         command: str | Sequence[str],
         timeout: float = TIMEOUT,
@@ -109,9 +109,9 @@ class Container(LiveFacts, ABC):
         stdin: bytes | str | None = None,
         tty: bool = False,
     ) -> CommandResult:
-        """Run *command* and return what it did, as the image's user and in its working directory.
+        """Run *command* as the image's user and in its working directory, and return the result.
 
-        An exception that interrupts it, such as Ctrl-C, kills the command and all processes it started.
+        If an exception such as Ctrl-C interrupts it, kill the command and all processes that it started.
 
         Args:
             command: a text is a line for ``/bin/sh``, anything else a program and its arguments.
@@ -147,7 +147,7 @@ class Container(LiveFacts, ABC):
 
     @property
     def last_commands(self) -> Iterable[PastCommand]:
-        """The last commands that ``run`` and ``host`` ran in it, oldest first."""
+        """The last commands that ``run`` and ``host`` ran in the container, oldest first."""
         return self._history
 
     @cached_property
@@ -159,7 +159,7 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[RootFS]:
-        """Open the root filesystem of this moment for thousands of questions, without what is mounted into it.
+        """Open the present state of the root filesystem, without mounts, for thousands of reads.
 
         Raises:
             EngineError: the engine does not hand it out.
@@ -174,9 +174,10 @@ class Container(LiveFacts, ABC):
         return self.rootfs.read(path)
 
     def write(self, path: str, data: bytes | str) -> None:
-        """Make *data* the content of the file that *path* leads to.
+        """Write *data* to the file that *path* leads to.
 
-        A file that exists keeps owner and mode; a new one is root's with mode 644, in directories that are made.
+        An existing file keeps its owner and mode. A new file belongs to root and has mode 644; missing directories are
+        created.
 
         Raises:
             EngineError: *path* leads to something else than a file, or the engine refused.
@@ -193,11 +194,11 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def logs(self) -> str:
-        """Return what the container's first process, and whoever writes to its outputs, has written."""
+        """Return the output of the container's first process, and of others that write to the same outputs."""
 
     @abstractmethod
     def memory(self) -> int:
-        """Return the memory in use now, in bytes: of all processes and tmpfs, without cache that can be dropped."""
+        """Return the memory in use now, in bytes: of all processes and tmpfs, without droppable cache."""
 
     def why_stopped(self) -> str | None:
         """Return why the container stopped, such as ``exit code 137``; None while it runs.
@@ -244,7 +245,7 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-        """Put a file with the content *data* at *path*, which is no link, and make the directories above it."""
+        """Write a file with the content *data* to *path*, which is not a link; create the directories above it."""
 
     @abstractmethod
     def _remove(self) -> None:
@@ -252,10 +253,10 @@ class Container(LiveFacts, ABC):
 
     @abstractmethod
     def _leave_running(self) -> None:
-        """Have the engine leave the container running when this process ends."""
+        """Make the engine leave the container running when this process ends."""
 
     def _disconnect(self) -> None:
-        """Close what leads into the container, and leave it running."""
+        """Close the connections to the container, and leave it running."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Which platforms a machine runs: its own, and those that its kernel hands to an emulator.
+"""The platforms that a machine runs: its own, and those that its kernel passes to an emulator.
 
 Spec: https://docs.kernel.org/admin-guide/binfmt-misc.html. Emulators register under any name; which programs they
 take is told by the bytes that they match, as the kernel tells it.
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
-"""Where the kernel lists who runs which programs."""
+"""The folder in which the kernel lists the registered interpreters."""
 
-# Not entries of it, but its own switches.
+# These files are switches of binfmt_misc, not entries.
 _CONTROLS: Final = {"register", "status"}
 _FIELD: Final = re.compile(r"(enabled|disabled|\w+):? ?(.*)")
 
@@ -32,7 +32,7 @@ _EV_CURRENT: Final = 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Handler:
-    """An entry of binfmt_misc: programs whose first bytes match go to an interpreter."""
+    """An entry of binfmt_misc: an interpreter, and the first bytes of the programs that it runs."""
 
     name: str
     interpreter: str
@@ -43,11 +43,11 @@ class Handler:
 
     @property
     def fixed(self) -> bool:
-        """Whether the interpreter is held open (flag F); else it would be looked for inside each container."""
+        """Whether the kernel keeps the interpreter open (flag F); else it searches for it inside each container."""
         return "F" in self.flags
 
     def takes(self, head: bytes) -> bool:
-        """Whether a program that begins with *head* goes to this interpreter."""
+        """Whether this interpreter runs a program that begins with *head*."""
         part = head[self.offset : self.offset + len(self.magic)]
         return len(part) == len(self.magic) and all(
             byte & mask == magic & mask for byte, magic, mask in zip(part, self.magic, self.mask, strict=True)
@@ -55,7 +55,7 @@ class Handler:
 
 
 def parse_handler(name: str, text: str) -> Handler | None:
-    """Return the entry *name* with the content *text*; None if it is disabled, or goes by names of files."""
+    """Return the entry *name* with the content *text*; None if it is disabled, or matches names of files."""
     found = (_FIELD.fullmatch(line.strip()) for line in text.splitlines())
     fields = {match[1]: match[2] for match in found if match is not None}
     if "enabled" not in fields or "magic" not in fields:
@@ -72,7 +72,7 @@ def parse_handler(name: str, text: str) -> Handler | None:
 
 
 def read_handlers(folder: Path = BINFMT) -> tuple[Handler, ...] | None:
-    """Return what is registered with this machine's kernel; None where that cannot be seen, as in a container."""
+    """Return the entries of this machine's kernel; None if they cannot be read, as in a container."""
     try:
         status = (folder / "status").read_text().strip()
         if status != "enabled":
@@ -85,21 +85,21 @@ def read_handlers(folder: Path = BINFMT) -> tuple[Handler, ...] | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machines:
-    """What one machine runs."""
+    """The platforms that one machine runs."""
 
     native: Platform
-    """Its own platform."""
+    """The platform of the machine."""
     handlers: tuple[Handler, ...] | None
-    """Its emulators; None where they cannot be seen, as on a remote machine: then trying tells."""
+    """Its emulators; None if they cannot be read, as on a remote machine."""
 
     def emulated(self, platform: Platform) -> bool:
-        """Whether programs of *platform* go to an emulator; where that cannot be seen, whether they would have to.
+        """Whether an emulator runs programs of *platform*. If emulators cannot be read, whether one would be needed.
 
         Raises:
             PlatformNotRunnable: they can neither run nor be emulated; the message names the command that mends it.
         """
         found = self._handler(platform)
-        # The kernel asks its list before it looks whether the processor could run a program itself.
+        # The kernel tries its list before it checks whether the processor can run the program.
         if found is not None and found.fixed:
             return True
         if platform.runs_on(self.native):
@@ -112,26 +112,26 @@ class Machines:
         return True
 
     def emulates(self) -> tuple[Platform, ...]:
-        """Return the platforms that are known to be emulated."""
+        """Return the platforms that are emulated, as far as known."""
         return tuple(
             platform for platform in PLATFORMS if (found := self._handler(platform)) is not None and found.fixed
         )
 
     def _handler(self, platform: Platform) -> Handler | None:
         head = elf_head(platform.machine)
-        # The newest entry is asked first, and the order is not to be seen: one that works wins here.
+        # The kernel tries the newest entry first, but does not show the order: an entry that works is preferred here.
         taking = [handler for handler in self.handlers or () if handler.takes(head)]
         return min(taking, key=lambda handler: not handler.fixed, default=None)
 
 
 def elf_head(machine: Machine) -> bytes:
-    """Return how a program for *machine* begins: the part of the ELF header that tells its kind."""
+    """Return the first bytes of a program for *machine*: the part of the ELF header that binfmt_misc compares."""
     ident = b"\x7fELF" + bytes([_ELF_CLASS[machine.bits], 2 if machine.big_endian else 1, _EV_CURRENT]) + bytes(9)
     return ident + struct.pack(">HH" if machine.big_endian else "<HH", _ET_DYN, machine.elf_machine)
 
 
 def not_runnable(platform: Platform, why: str) -> str:
-    """Return the message for programs of *platform* that do not run: *why*, and the way out."""
+    """Return the message that programs of *platform* do not run: *why*, and what to do."""
     return f"{platform} does not run here: {why}; {_register(platform)}"
 
 
@@ -151,5 +151,5 @@ def _register(platform: Platform) -> str:
 
 
 def describe_platforms(platforms: Sequence[Platform]) -> str:
-    """Return *platforms* in few words: ``arm64, arm/v6``."""
+    """Return *platforms* in short form: ``arm64, arm/v6``."""
     return ", ".join(str(platform).removeprefix("linux/") for platform in platforms)

@@ -1,6 +1,6 @@
-"""Where the engines of other machines are, as options tell it: ``linux/arm64=ssh://ci@arm-1``.
+"""The addresses of engines on other machines, as options give them: ``linux/arm64=ssh://ci@arm-1``.
 
-What names an engine is what ``docker -H`` and ``docker --context`` take:
+An engine is given as for ``docker -H`` (a URL) or ``docker --context`` (a name):
 https://docs.docker.com/reference/cli/docker/#environment-variables
 """
 
@@ -23,7 +23,7 @@ _CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
 
 
 def parse_hosts(words: Sequence[str]) -> dict[Platform, str]:
-    """Return which engine each platform's containers run on.
+    """Return the address of the engine of each platform.
 
     Args:
         words: such as ``linux/arm64=ssh://ci@arm-1``; behind the sign, a URL or the name of a docker context.

@@ -1,6 +1,6 @@
-"""Several machines: the cells of a platform run on the engine that is named for it, all others on the engine here.
+"""Engines on several machines: cells of a platform run on the engine given for it, all others on the local engine.
 
-What options say of them, ``host_addresses.py`` reads.
+``host_addresses.py`` reads the addresses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def open_engine(name: str, hosts: Mapping[Platform, str], network: str | None = None) -> Engine:
-    """Return the engine *name* for all platforms but those of *hosts*, which run there; containers join *network*.
+    """Return an engine that runs the platforms in *hosts* there, and all others on engine *name*, in *network*.
 
     Raises:
         EngineUnavailable: no engine is wanted; or, without *hosts*, it does not answer.
@@ -35,10 +35,10 @@ def open_engine(name: str, hosts: Mapping[Platform, str], network: str | None = 
 
 
 class EngineHosts:
-    """Engines on several machines, behind the contract of one. Each is opened when first needed, and swept then."""
+    """Engines on several machines, as one engine. Opens each engine at its first use, and then sweeps it."""
 
     def __init__(self, local: Callable[[], Engine], hosts: Mapping[Platform, str], network: str | None = None) -> None:
-        """Open nothing yet.
+        """Open no engine yet.
 
         Args:
             local: opens the engine of all platforms that are not in *hosts*.
@@ -60,11 +60,11 @@ class EngineHosts:
 
     @property
     def name(self) -> str:
-        """The word in ``--alpine-engine`` for the one on this machine."""
+        """The name of the local engine in ``--alpine-engine``."""
         return self._local.get().name
 
     def describe(self) -> str:
-        """Return one line about the engine on this machine, and one for each other platform's."""
+        """Return one line about the local engine, and one for the engine of each other platform."""
         lines = [self._local.get().describe()]
         for platform, member in self._hosts.items():
             try:
@@ -74,19 +74,19 @@ class EngineHosts:
         return "\n".join(lines)
 
     def emulated(self, platform: Platform) -> bool:
-        """Whether programs of *platform* are emulated where they run; see ``Engine.emulated``."""
+        """Whether the engine of *platform* emulates it; see ``Engine.emulated``."""
         return self.of(platform).emulated(platform)
 
     def start(self, image: Image) -> Container:
-        """Start a container of *image* on its platform's machine; see ``Engine.start``."""
+        """Start a container of *image* on the engine of its platform; see ``Engine.start``."""
         return self.of(image.platform).start(image)
 
     def sweep(self) -> list[str]:
-        """Remove what dead runs of this machine left on the engines in use, and return the names."""
+        """Remove the containers of dead runs of this machine from the engines in use, and return their names."""
         return [name for member in self._members for engine in member.opened() for name in engine.sweep()]
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept, and let go of all engines.
+        """Stop all containers that this object started, except those that are kept, and close all engines.
 
         Raises:
             EngineError: one of them failed; the others are closed all the same.
@@ -103,7 +103,7 @@ class EngineHosts:
 
 
 class _Member:
-    """One engine, opened at most once: one that does not answer is not waited for again."""
+    """One engine, opened at most once. If it does not answer, later calls fail at once."""
 
     def __init__(self, opens: Callable[[], Engine]) -> None:
         self._opens = opens
@@ -130,7 +130,7 @@ class _Member:
 
 
 def engine_of(engine: Engine, platform: Platform) -> Engine:
-    """Return *engine*, or the one behind it that runs *platform*.
+    """Return the engine that runs *platform*: *engine*, or a member of it.
 
     Raises:
         EngineUnavailable: it does not answer.

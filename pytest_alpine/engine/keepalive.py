@@ -1,8 +1,8 @@
-"""What a container runs so that it stays: nothing of its image's own, and nothing that needs the processor.
+"""The program that keeps a container running, without programs of the image and without processor time.
 
-Where there is an init process (``docker run --init``), the image's shell stops itself, which takes builtins only. Else,
-and in images without a shell, it is a program of a few bytes that is copied in and waits. Spec of its form: the
-System V ABI, "Object Files".
+If there is an init process (``docker run --init``), the image's shell stops itself, which needs builtins only.
+Otherwise, and in images without a shell, a program of a few bytes is copied into the container, and waits. Spec of its
+format: the System V ABI, "Object Files".
 """
 
 from __future__ import annotations
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Machine
 
 BY_SHELL: Final = (SHELL, "-c", "while :; do kill -STOP $$; done")
-"""Stops the shell, again should anything continue it. Process 1 cannot be stopped: it takes an init process."""
+"""Stops the shell, again if it is continued. Needs an init process, because process 1 cannot be stopped."""
 
 PROGRAM: Final = "/.pytest-alpine-pause"
-"""Where the program is copied to."""
+"""The path that the program is copied to."""
 
 READY: Final = 3
-"""The descriptor that the program writes a byte to when it runs, where somebody has opened it."""
+"""The descriptor that the program writes a byte to when it runs, if it is open."""
 
 _BASE: Final = 0x400000
-_PAGE: Final = 0x10000  # the largest page of any machine
+_PAGE: Final = 0x10000  # bytes of the largest page of any machine
 _READ_EXECUTE: Final = 5
 
-# Each writes the first byte of the program to READY; then it calls the kernel to sleep until a signal comes, and then
-# again. By e_machine.
+# By e_machine. Each program writes its first byte to READY, and then waits for signals in a loop.
 _CODE: Final = {
     # mov $3, %edi; mov $_BASE, %esi; mov $1, %edx; mov $1 (write), %eax; syscall
     # mov $34 (pause), %eax; syscall; jmp
@@ -54,7 +53,7 @@ _CODE: Final = {
 
 
 def pause_program(machine: Machine) -> bytes | None:
-    """Return a static program for *machine* that waits for ever; None where its code is not known."""
+    """Return a static program for *machine* that waits for ever; None if there is none for it."""
     code = _CODE.get(machine.elf_machine)
     if code is None:
         return None
@@ -65,7 +64,7 @@ def pause_program(machine: Machine) -> bytes | None:
     ident = b"\x7fELF" + bytes([2 if wide else 1, 1, 1]) + bytes(9)
     word = "Q" if wide else "I"
     # e_type ET_EXEC, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, and the sizes of all headers.
-    # EABI 5 is what kernels for ARM ask for.
+    # Kernels for ARM require EABI 5.
     flags = 0x5000000 if machine.elf_machine == 40 else 0  # noqa: PLR2004 - EM_ARM
     header = struct.pack(
         f"<HHI{word}{word}{word}IHHHHHH", 2, machine.elf_machine, 1, start, header_size, 0, flags, header_size,

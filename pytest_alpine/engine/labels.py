@@ -1,6 +1,6 @@
-"""Labels that tell whose a container is, so that those of a dead run can be told from those of a live one.
+"""Labels that identify the run of a container, to distinguish containers of dead runs from those of live runs.
 
-A run is told by its machine, its process and the moment that process started: process numbers are used again.
+Machine, process number and start time of the process identify a run, because process numbers are reused.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
 
 PREFIX: Final = "pytest-alpine"
-"""How the names of all containers and loaded images begin."""
+"""The prefix of the names of all containers and loaded images."""
 
 KEPT: Final = f"{PREFIX}-kept-"
-"""How the names of containers begin that stay until their user removes them."""
+"""The prefix of the names of containers that stay until their user removes them."""
 
 RUN: Final = f"{PREFIX}.run"
 HOST: Final = f"{PREFIX}.host"
@@ -35,19 +35,19 @@ STARTED: Final = f"{PREFIX}.started"
 _NAME_PART: Final = re.compile(r"[^a-z0-9.-]+")
 _HOST_DIGITS: Final = 16
 _PROC: Final = Path("/proc")
-# The fields of /proc/PID/stat behind the program's name, from the state on; proc_pid_stat(5) counts it as 22nd.
+# Index among the fields of /proc/PID/stat after the program's name; proc_pid_stat(5) counts it as 22nd.
 _START_TIME: Final = 22 - 3
 
 
 def container_name(image: Image) -> str:
-    """Return a new name that tells people what the container is for: ``pytest-alpine-3.22-arm-v7-1f2e3d4c``."""
+    """Return a new name for a container of *image*: ``pytest-alpine-3.22-arm-v7-1f2e3d4c``."""
     tag = _NAME_PART.sub("-", (image.reference.tag or "image").lower()).strip("-.")
     return f"{PREFIX}-{tag}-{image.platform.slug}-{secrets.token_hex(4)}"
 
 
 @cache
 def _run_id(_pid: int) -> str:
-    # One per process: a worker that was forked off is a run of its own.
+    # One per process: a forked worker is a run of its own.
     return uuid.uuid4().hex
 
 
@@ -58,12 +58,12 @@ def run_labels() -> dict[str, str]:
 
 @cache
 def _own_labels(pid: int) -> dict[str, str]:
-    # One per process, as above; they stay the same, and containers start in milliseconds.
+    # Cached for each process, because containers start in milliseconds.
     return process_labels(pid)
 
 
 def process_labels(pid: int) -> dict[str, str]:
-    """Return the labels of what is to stay as long as the process *pid* lives."""
+    """Return the labels of things that stay as long as the process *pid* lives."""
     return {
         RUN: _run_id(os.getpid()),
         HOST: _host(),
@@ -74,26 +74,26 @@ def process_labels(pid: int) -> dict[str, str]:
 
 
 def is_dead(labels: Mapping[str, str]) -> bool:
-    """Whether the process that started a container with these *labels* is gone for sure.
+    """Whether the process that started a container with these *labels* has certainly ended.
 
-    Nothing is sure of processes on another machine, or in another namespace of processes, such as a container's.
+    It is False for processes on another machine, and in another namespace of processes, such as a container's.
     """
     pid = labels.get(PID, "")
     if labels.get(HOST) != _host() or not pid.isdecimal():
         return False
     if labels.get(BOOT) != _boot():
-        return True  # the machine was started anew since
+        return True  # the machine was restarted since
     return _started(int(pid)) != (labels.get(STARTED) or None)
 
 
 def _host() -> str:
-    """Return what names this machine and, on it, the namespace that its process numbers are counted in."""
+    """Return an identifier of this machine and of the namespace of its process numbers."""
     try:
         namespace = str((_PROC / "self/ns/pid").readlink())
     except OSError:
         namespace = ""
     parts = (_line(Path("/etc/machine-id")), socket.gethostname(), namespace)
-    # machine-id(5) asks that the number itself be kept from others.
+    # machine-id(5) demands that the id itself is not published.
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HOST_DIGITS]
 
 
@@ -102,9 +102,9 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when the process *pid* started, in the kernel's ticks; None if there is none."""
+    """Return the start time of the process *pid*, in the kernel's clock ticks; None if there is no such process."""
     line = _line(_PROC / str(pid) / "stat")
-    # The name stands in brackets and may hold anything.
+    # The name is in brackets and may contain any character.
     fields = line.rpartition(")")[2].split()
     return fields[_START_TIME] if len(fields) > _START_TIME and fields[0] != "Z" else None
 

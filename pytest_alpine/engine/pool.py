@@ -1,4 +1,4 @@
-"""Containers started before they are needed and stopped after, off the tests' own path."""
+"""A pool that starts containers before tests need them, and stops them in the background."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key", bound=Hashable)
 
-# Starting is waiting for the engine, not computing: a few more than the cores keep both busy.
+# To start a container is mostly waiting for the engine, so that a few more threads than cores keep both busy.
 _MORE_THAN_CORES: Final = 4
-# Stopping has threads of its own: nobody waits for it before the end, and starts must not wait for it either.
+# Stops have threads of their own, so that starts do not wait for them.
 _STOPPING: Final = 4
 _ROOM: Final = 256 << 20
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
 class StartLimit(NamedTuple):
-    """How many containers may run before anybody asks for them: the smaller number."""
+    """How many containers may be started before they are needed: the smaller of the two numbers."""
 
     by_cores: int
     by_memory: int
-    """One for each 256 MiB that the machine has available now."""
+    """One container for each 256 MiB that the machine has available now."""
 
     @classmethod
     def now(cls, processes: int = 1, *, cores: int | None = None, meminfo: Path = _MEMINFO) -> StartLimit:
-        """Return what one of so many *processes*, which share the machine, may start."""
+        """Return the limit of one of *processes* that share the machine."""
         by_cores = max(1, ((cores or os.cpu_count() or 1) + _MORE_THAN_CORES) // processes)
         available = available_memory(meminfo)
         return cls(by_cores, by_cores if available is None else available // _ROOM // processes)
 
 
 def available_memory(meminfo: Path = _MEMINFO) -> int | None:
-    """Return the bytes that new processes can have without swapping; None where the kernel does not tell.
+    """Return the bytes that new processes can use without swapping; None if the kernel does not report them.
 
     Spec: proc_meminfo(5), "MemAvailable"
     """
@@ -51,10 +51,10 @@ def available_memory(meminfo: Path = _MEMINFO) -> int | None:
 
 
 class ContainerPool(Generic[Key]):
-    """Containers of each key: one that is shared, and fresh ones. For use by one thread; it has others that work."""
+    """Containers of each key: a shared one, and fresh ones. Only one thread may use the pool, whose workers are its own."""
 
     def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], StartLimit] = StartLimit.now) -> None:
-        """Start nothing yet.
+        """Start no container yet.
 
         Args:
             start: starts a container; it is called in several threads.
@@ -72,9 +72,9 @@ class ContainerPool(Generic[Key]):
         self._closed = False
 
     def expect(self, needs: Iterable[tuple[Key, bool]]) -> None:
-        """Say which containers will be asked for, in order, and whether fresh; the first of them are started at once.
+        """Set the containers that will be needed, in order, and whether fresh. Starts the first of them at once.
 
-        What was said before no longer counts; containers that run already do.
+        Replaces earlier expectations. Containers that already run are counted.
         """
         spare = {key: len(spares) for key, spares in self._spare.items()}
         told: set[Key] = set(self._shared)
@@ -101,7 +101,7 @@ class ContainerPool(Generic[Key]):
         return self._shared[key].result()
 
     def take(self, key: Key) -> Container:
-        """Return a container of *key* that nobody had before, and is the caller's to ``stop``.
+        """Return a fresh container of *key*, which the caller passes to ``stop``.
 
         Raises:
             AlpineError: it could not be started.
@@ -115,34 +115,34 @@ class ContainerPool(Generic[Key]):
         return future.result()
 
     def stop(self, container: Container) -> None:
-        """Stop a container that was taken, in the background; after ``close``, at once."""
-        if self._closed:  # a run that is interrupted ends its fixtures last
+        """Stop a container that ``take`` returned: in the background, or after ``close`` at once."""
+        if self._closed:  # an interrupted run tears down its fixtures last
             container.stop()
         else:
             self._stopped.append(self._stopping.submit(container.stop))
 
     def release(self, key: Key) -> None:
-        """Stop the shared container of *key* in the background, and start the next one in its place."""
+        """Stop the shared container of *key* in the background, and start the next expected one."""
         self._untaken.discard(key)
         self._unplan(key, fresh=False)
         self._stop_started(self._shared.pop(key, None))
         self._start_ahead()
 
     def trim(self, key: Key, needed: int) -> None:
-        """Stop those fresh containers of *key* that are more than the *needed* ones, and start no more."""
+        """Keep at most *needed* fresh containers of *key*, stop the others, and start no more."""
         while self._spare[key] and len(self._spare[key]) + self._plan.count((key, True)) > needed:
             if not self._unplan(key, fresh=True):
                 self._stop_started(self._spare[key].pop())
         self._start_ahead()
 
     def forget(self, key: Key, container: Container) -> None:
-        """Leave *container* running for good, where it is the shared one of *key*."""
+        """Remove *container* from the pool if it is the shared one of *key*, so that it stays running."""
         future = self._shared.get(key)
         if future is not None and future.done() and not future.exception() and future.result() is container:
             del self._shared[key]
 
     def close(self) -> None:
-        """Stop every container and return when all are gone.
+        """Stop every container, and return when all are removed.
 
         Raises:
             AlpineError: a container could not be stopped.
@@ -172,11 +172,11 @@ class ContainerPool(Generic[Key]):
                 self._untaken.add(key)
 
     def _waiting(self) -> int:
-        """Return how many containers nobody has asked for yet."""
+        """Return how many started containers are not used yet."""
         return len(self._untaken) + sum(map(len, self._spare.values()))
 
     def _started_here(self, key: Key) -> Future[Container]:
-        """Start a container that nobody had expected: those that are expected keep the threads busy."""
+        """Start an unexpected container in this thread, because expected ones may keep the workers busy."""
         future: Future[Container] = Future()
         try:
             future.set_result(self._start(key))
@@ -185,7 +185,7 @@ class ContainerPool(Generic[Key]):
         return future
 
     def _unplan(self, key: Key, *, fresh: bool) -> bool:
-        """Take one container out of the plan; return whether it was in there."""
+        """Remove one container from the plan; return whether there was one."""
         try:
             self._plan.remove((key, fresh))
         except ValueError:

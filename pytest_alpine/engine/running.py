@@ -1,4 +1,4 @@
-"""The containers that one engine has started: a start adds one, its end forgets it, and closing stops what is left."""
+"""The registry of containers that one engine has started, so that the engine can stop all of them at its end."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _STOPPED_AT_ONCE: Final = 8
 
 
 class RunningContainers:
-    """The containers that exist, or may exist, by name. Any number of threads may use it at once."""
+    """The containers that exist, or may exist, by name. Several threads may use it at the same time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closes: dict[str, Callable[[], object]] = {}
 
     def add(self, name: str, close: Callable[[], object]) -> None:
-        """Note that there may be a container *name*.
+        """Record that the container *name* may exist.
 
         Args:
             name: a second call with the same name replaces the first.
@@ -30,12 +30,12 @@ class RunningContainers:
             self._closes[name] = close
 
     def forget(self, name: str) -> None:
-        """Note that the container *name* is gone; forgetting again does nothing."""
+        """Record that the container *name* was removed; a second call does nothing."""
         with self._lock:
             self._closes.pop(name, None)
 
     def close(self) -> None:
-        """Stop all containers at once but those that are kept, those too that could not be stopped before.
+        """Stop all containers at the same time, except kept ones. Tries those that could not be stopped before again.
 
         Raises:
             EngineError: one could not be stopped; the others were stopped all the same.

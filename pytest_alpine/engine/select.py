@@ -1,6 +1,6 @@
-"""Which engine runs the containers: the one that was asked for, or the first that answers.
+"""The choice of the engine: the one that is named, or the first that answers.
 
-Every engine is one line in ``KINDS``, in the order in which ``auto`` tries them.
+``auto`` tries the engines in the order of ``KINDS``.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ AUTO: Final = "auto"
 """The word for the first engine that answers."""
 
 NONE: Final = "none"
-"""The word for doing without containers."""
+"""The word for running no containers."""
 
 _WITHOUT: Final = "or do without containers: --alpine-engine none"
 
 
 class EngineKind(NamedTuple):
-    """One engine. Both functions raise EngineUnavailable: why it is not to be had, and the command that mends it."""
+    """One engine. Both functions raise EngineUnavailable with the reason, and the command that helps."""
 
     open: Callable[[str | None], Engine]
-    """Connects to it, for containers of a network; see ``DockerEngine``."""
+    """Connects to the engine, for containers in a network; see ``DockerEngine``."""
     look: Callable[[], str]
-    """Returns its name and version; loads no library and takes a few milliseconds."""
+    """Returns the name and version of the engine in a few milliseconds, without costly imports."""
 
 
 def _open_docker(network: str | None) -> Engine:
@@ -80,11 +80,11 @@ KINDS: Final[dict[str, EngineKind]] = {
 }
 
 ENGINES: Final = (AUTO, *KINDS, NONE)
-"""What ``--alpine-engine`` takes."""
+"""The values of ``--alpine-engine``."""
 
 
 def select_engine(name: str, network: str | None = None) -> Engine:
-    """Return the engine that *name*, one of ``ENGINES``, chooses; its containers are connected to *network*.
+    """Return the engine *name*, one of ``ENGINES``; its containers are connected to *network*.
 
     Raises:
         EngineUnavailable: it does not answer, or no engine is wanted; the message tells for each that was tried why
@@ -94,9 +94,9 @@ def select_engine(name: str, network: str | None = None) -> Engine:
 
 
 def describe_choice(name: str) -> str:
-    """Return which engine *name* would choose now, and why, for people; never raises.
+    """Return the engine that *name* chooses now, and why, such as ``docker 20.10.24 (auto)``; never raises.
 
-    Such as ``docker 20.10.24 (auto)`` or ``none (auto: docker does not answer)``.
+    If no engine answers, the text is such as ``none (auto: docker does not answer)``.
     """
     if name == NONE:
         return name
@@ -111,7 +111,7 @@ def describe_choice(name: str) -> str:
 
 
 def connect_to_store(name: str) -> DockerClient:
-    """Connect to the engine whose images plain names may mean: podman where *name* says so, else Docker.
+    """Connect to the engine that is searched for images with plain names: Podman if *name* is podman, else Docker.
 
     Raises:
         EngineUnavailable: it does not answer.
@@ -126,7 +126,7 @@ def connect_to_store(name: str) -> DockerClient:
 
 
 def _first(name: str, ask: Callable[[EngineKind], Answer]) -> tuple[Answer, tuple[str, ...]]:
-    """Return what the first kind says that *name* stands for and that answers, and those that were asked in vain."""
+    """Return the answer of the first engine of *name* that answers, and the names of those that did not."""
     if name == NONE:
         raise EngineUnavailable(
             "--alpine-engine=none: containers cannot run; use alpine_image, which needs no engine, or choose another"

@@ -1,4 +1,4 @@
-"""How a container starts, or why it did not, told as what it is."""
+"""The start of a container, and the reason if it fails."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.container import Container
 
-# What the kernel says of a program that is not for it, in runc's, the init process's and the shell's words.
+# The kernel's error for a program of another machine, as runc, init processes and shells print it.
 _FORMAT_ERROR: Final = re.compile(r"exec format error", re.IGNORECASE)
 
 
 def start_or_explain(
     container: Container, boot: Callable[[], None], explain: Callable[[AlpineError], AlpineError]
 ) -> None:
-    """Start *container*, which the engine has made; where that fails, stop it and raise the reason.
+    """Start *container*, which the engine has created; if that fails, stop it and raise the reason.
 
     Args:
         container: it is stopped, too, if anything else interrupts its start.
@@ -46,12 +46,12 @@ def start_or_explain(
 
 
 def is_format_error(words: str) -> bool:
-    """Whether *words*, all that is said about a start, mean that the kernel does not know such programs."""
+    """Whether the messages *words* about a start say that the kernel cannot run the program."""
     return _FORMAT_ERROR.search(words) is not None
 
 
 def all_said(container: Container, error: AlpineError, why_stopped: str = "") -> str:
-    """Return in one line all that is said about a *container* whose start failed.
+    """Return in one line all messages about a *container* whose start failed.
 
     Args:
         container: it was made, but may not run.
@@ -65,7 +65,7 @@ def all_said(container: Container, error: AlpineError, why_stopped: str = "") ->
 
 
 def start_problem(container: Container, words: str) -> AlpineError:
-    """Return the error for a *container* that did not start; *words* are all that is said about it."""
+    """Return the error for a *container* that did not start; *words* are the messages about it."""
     if not is_format_error(words):
         return ContainerStartError(f"cannot start {container}: {words}")
     why = "the kernel refuses its programs (exec format error)"

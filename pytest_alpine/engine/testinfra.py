@@ -1,4 +1,4 @@
-"""testinfra over the commands of a container; the one module that imports testinfra.
+"""testinfra's Host for a container. No other module imports testinfra.
 
 Spec: https://testinfra.readthedocs.io/en/latest/backends.html
 """
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.exec.result import CommandResult
 
-# Seconds: testinfra knows no time limit, and tests that install something through it take their time.
+# Seconds. testinfra has no timeout of its own, and commands that install packages take long.
 _TIMEOUT: Final = 600.0
 
 
 class _AsUser(str):
-    """A command line for another user, in the place of testinfra's ``sudo ...``, which images have not."""
+    """A command line for another user, in place of testinfra's ``sudo ...``, which images do not have."""
 
     __slots__ = ("user",)
     user: str
@@ -48,7 +48,7 @@ def open_host(container_id: str, run: Callable[..., CommandResult]) -> Host:
             return self.result(result.exit_code, self.encode(line), result.stdout_bytes, result.stderr_bytes)
 
         def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
-            """Return *command* for another user; of nested ones, the innermost counts."""
+            """Return *command* for another user; if users are nested, the innermost is used."""
             if isinstance(command, _AsUser):
                 return command
             line = _AsUser(command)
@@ -56,7 +56,7 @@ def open_host(container_id: str, run: Callable[..., CommandResult]) -> Host:
             return line
 
         def get_encoding(self) -> str:
-            """Return the encoding of all texts; testinfra would ask a Python in the container."""
+            """Return the encoding of all texts. testinfra would run a Python in the container to find it."""
             return "utf-8"
 
         def decode(self, data: bytes) -> str:

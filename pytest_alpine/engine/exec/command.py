@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 SHELL: Final = "/bin/sh"
 
 TIMEOUT: Final = 60.0
-"""Seconds that a command gets where no other limit is given."""
+"""The default timeout of a command, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """A command and everything it is given; ``Container.run`` explains each part."""
+    """A command with its options; ``Container.run`` explains them."""
 
     words: str | tuple[str, ...]
-    """A text is a line for ``/bin/sh``, a tuple a program and its arguments."""
+    """A text is a line for ``/bin/sh``; a tuple is a program and its arguments."""
     timeout: float = TIMEOUT
     """Seconds."""
     user: str | None = None
@@ -30,18 +30,18 @@ class Command:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """The program that runs it, and its arguments."""
+        """The program that runs the command, and its arguments."""
         return (SHELL, "-c", self.words) if isinstance(self.words, str) else self.words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """A program that an engine starts in a container; the parts are those of a ``Command``."""
+    """A program that an engine starts in a container, with the options of a ``Command``."""
 
     argv: tuple[str, ...]
     user: str | None = None
     workdir: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     stdin: bool = False
-    """Whether its standard input is written to; else it is empty."""
+    """Whether data will be written to its standard input, which is else empty."""
     tty: bool = False

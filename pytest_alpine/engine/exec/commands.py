@@ -1,4 +1,4 @@
-"""Commands in a container: in shells that stay where that is possible, else each in a process of its own."""
+"""Commands in a container. They run in a persistent shell if that is possible, else in a process of their own."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pytest_alpine.errors import CommandTimeout, EngineError, EngineRefusedError
 if TYPE_CHECKING:
     from pytest_alpine.engine.exec.process import Processes
 
-# To start a shell, emulated and on a busy machine.
+# Seconds for the start of a shell, emulated and on a busy machine.
 _HANDSHAKE: Final = 120.0
-# When a container dies, its engine notices its commands' end first.
+# Seconds. When a container dies, its engine first reports the end of its commands.
 _DYING: Final = 1.0
 
 
 class Commands:
-    """Runs commands in one container. Any number of threads may use it at once: each gets a shell of its own."""
+    """Runs commands in one container. Several threads may use it at the same time; each gets a shell of its own."""
 
     def __init__(self, processes: Processes, where: str) -> None:
         """Run commands.
@@ -111,7 +111,7 @@ class Commands:
         )
 
     def _acquire(self, user: str | None) -> ShellSession:
-        """Return a shell of *user* that nobody uses; ``_release`` it."""
+        """Return a free shell of *user*, which the caller passes to ``_release``."""
         with self._lock:
             if self._free[user]:
                 return self._free[user].pop()
@@ -159,7 +159,7 @@ class Commands:
         return CommandTimeout(f"{what} did not end within {command.timeout:g} s; {end}{tail}")
 
     def _explained(self, command: Command, error: EngineError) -> EngineError | None:
-        """Return what really happened when *error* came up; None if that tells it."""
+        """Return the error that caused *error*; None if *error* itself is the cause."""
         why = self._processes.why_stopped()
         deadline = time.monotonic() + (_DYING if isinstance(error, SessionEndedError) else 0)
         while why is None and time.monotonic() < deadline:

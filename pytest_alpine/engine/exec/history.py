@@ -20,14 +20,14 @@ _REMEMBERED: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastCommand:
-    """A command that ran, and what became of it."""
+    """A command that ran, and its result."""
 
     command: str | tuple[str, ...]
     seconds: float
     exit_code: int | None
-    """None where it did not end by itself, or could not begin."""
+    """None if the command was killed, or could not start."""
     said: str
-    """The end of its outputs; or what went wrong."""
+    """The end of its outputs, or the error."""
 
     def __str__(self) -> str:
         end = "no exit code" if self.exit_code is None else f"exit code {self.exit_code}"
@@ -36,7 +36,7 @@ class PastCommand:
 
 
 class CommandHistory:
-    """Remembers the last commands, with no more than the end of what they wrote."""
+    """Keeps the last commands, with the end of their outputs."""
 
     def __init__(self) -> None:
         self._past: deque[PastCommand] = deque(maxlen=_REMEMBERED)
@@ -45,7 +45,7 @@ class CommandHistory:
         return iter(tuple(self._past))
 
     def add(self, command: Command, begun: float, end: CommandResult | BaseException) -> None:
-        """Note that *command* has just ended.
+        """Record that *command* has just ended.
 
         Args:
             command: what ran.

@@ -1,4 +1,4 @@
-"""A command in a process of its own: for what a shell cannot be told, and for images without one."""
+"""A command in a process of its own: for what a persistent shell cannot run, and for images without a shell."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _END_OF_FILE: Final = b"\x04"  # what a terminal takes for one
 
-# What runc says in place of the program, on standard output, where the program cannot be started.
+# runc prints this to standard output if it cannot start the program.
 _REFUSAL: Final = re.compile(rb"\AOCI runtime exec failed: .*\s*\Z", re.DOTALL)
 _NOT_FOUND: Final = re.compile(rb"no such file or directory|executable file not found")
 _REFUSED: Final = (126, 127)
@@ -31,7 +31,7 @@ _STARTING: Final = 10.0
 
 
 def run_in_own_process(command: Command, processes: Processes, *, has_shell: bool) -> Finished:
-    """Start the program of *command*, and return what it did.
+    """Start the program of *command*, and return its result.
 
     Args:
         command: what runs.
@@ -48,7 +48,7 @@ def run_in_own_process(command: Command, processes: Processes, *, has_shell: boo
     except EngineRefusedError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        # Podman's way to say that there is no such program or user.
+        # Podman closes the connection if there is no such program or user.
         said = error.explanation.encode("utf-8", "surrogateescape")
         return Finished(exit_code=127 if _NOT_FOUND.search(said) else 126, stdout=b"", stderr=said)
     outputs = _Outputs(re.compile(rb"\A%s (\d+)\r?\n" % token.encode()))
@@ -88,7 +88,7 @@ def _talk(command: Command, process: Process, outputs: _Outputs, deadline: float
 
 
 def _kill(process: Process, outputs: _Outputs, processes: Processes) -> None:
-    """Kill the process and all that it started, as soon as its number is known: an emulated one takes its time."""
+    """Kill the process and all that it started, as soon as its number is known, which takes longer if emulated."""
     with suppress(OSError, EngineError, _TooMuchError):  # the container may have stopped
         if outputs.pid() is None:
             for stream, data in process.stream.receive(time.monotonic() + _STARTING):
@@ -106,14 +106,14 @@ def _finished(command: Command, exit_code: int, stdout: bytes, stderr: bytes) ->
         if refusal is not None:
             return Finished(exit_code=127 if _NOT_FOUND.search(stdout) else 126, stdout=b"", stderr=refusal[0])
         if not stdout and command.user is not None:
-            # Some engines tell nobody why.
+            # Some engines give no reason.
             why = f"cannot be started as user {command.user!r}: is there one in the container?"
             return Finished(exit_code=exit_code, stdout=b"", stderr=why.encode())
     return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
 
 class _Feeding:
-    """Writes to a program's standard input while others read its outputs: it may well do both at once."""
+    """Writes to a program's standard input in a thread, because the program may write before it has read everything."""
 
     def __init__(self, stream: ProcessStream, data: bytes | None, deadline: float, *, tty: bool) -> None:
         self._problem: io.UnsupportedOperation | None = None
@@ -122,7 +122,7 @@ class _Feeding:
             threading.Thread(target=self._feed, args=(stream, data, deadline), daemon=True).start()
 
     def check(self) -> None:
-        """Raise what went wrong, but that the program read too little."""
+        """Raise an error of the thread; ignores that the program did not read all input."""
         if self._problem is not None:
             what = f"cannot give a command its input: {self._problem}; let it read a file"
             raise EngineError(what) from self._problem
@@ -142,11 +142,11 @@ class _Feeding:
 
 
 class _TooMuchError(Exception):
-    """A command writes more than anybody wants to see."""
+    """A command writes more than ``OUTPUT_LIMIT``."""
 
 
 class _Outputs:
-    """Both outputs of a program, of which the first line may tell the process."""
+    """Both outputs of a program. The first line may contain the number of its process."""
 
     def __init__(self, first_line: re.Pattern[bytes]) -> None:
         self._first_line = first_line
@@ -159,10 +159,10 @@ class _Outputs:
             raise _TooMuchError
 
     def pid(self) -> int | None:
-        """Return the number of the process in the container, where it was told."""
+        """Return the number of the process in the container, or None if it is not known yet."""
         found = self._first_line.match(self._stderr) or self._first_line.match(self._stdout)
         return int(found[1]) if found is not None else None
 
     def written(self) -> tuple[bytes, bytes]:
-        """Return what the program itself wrote."""
+        """Return the outputs of the program itself."""
         return self._first_line.sub(b"", self._stdout), self._first_line.sub(b"", self._stderr)

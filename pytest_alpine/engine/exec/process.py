@@ -1,4 +1,4 @@
-"""A process in a container, and what it reads and writes: what each engine implements."""
+"""Protocols that each engine implements: processes in a container, and their streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STDERR: Final = 2
 
 
 class ProcessStream(Protocol):
-    """What a process reads and writes. Deadlines are as ``time.monotonic()`` counts."""
+    """The standard streams of a process. Deadlines are values of ``time.monotonic()``."""
 
     def send(self, data: bytes, deadline: float) -> None:
         """Write *data* to its standard input.
@@ -34,9 +34,9 @@ class ProcessStream(Protocol):
         ...
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what it wrote, as it comes: 1 or 2 for which output, and the bytes; nothing more when it has ended.
+        """Yield the output as it arrives: 1 for standard output or 2 for standard error, and the bytes, until the end.
 
-        Who stops reading in the middle gets the rest from the next call.
+        A caller that stops early gets the rest from the next call.
 
         Raises:
             TimeoutError: the deadline has passed.
@@ -45,7 +45,7 @@ class ProcessStream(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the connection to the process."""
         ...
 
 
@@ -54,11 +54,11 @@ class Process(Protocol):
 
     @property
     def stream(self) -> ProcessStream:
-        """What it reads and writes."""
+        """The standard streams of the process."""
         ...
 
     def exit_code(self) -> int:
-        """Return how it ended, after its stream has."""
+        """Return the exit code; to be called after the end of its stream."""
         ...
 
 
@@ -74,7 +74,7 @@ class Processes(Protocol):
         ...
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* in the container started, and the process *itself* where asked for.
+        """Kill the processes that *pid* in the container started, and with *itself* also *pid*.
 
         Raises:
             EngineError: the engine refused.

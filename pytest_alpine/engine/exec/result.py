@@ -1,4 +1,4 @@
-"""What a command in a container did, and how messages show it."""
+"""The result of a command in a container, and its form in messages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _SHOWN_LINES: Final = 10
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class CommandResult:
-    """What a command in a container did."""
+    """The result of a command in a container."""
 
     command: str | tuple[str, ...]
     """A shell line, or the arguments of a program."""
     exit_code: int
-    """0 to 255; of a process that a signal ended, 128 and the signal's number."""
+    """The exit code, 0 to 255; 128 plus the number of the signal if a signal ended the process."""
     stdout_bytes: bytes
     stderr_bytes: bytes
 
     @property
     def stdout(self) -> str:
-        """Standard output as text; bytes that are no UTF-8 become lone surrogates, so that nothing is lost."""
+        """Standard output as text. Bytes that are not UTF-8 become surrogate escapes (PEP 383)."""
         return self.stdout_bytes.decode("utf-8", "surrogateescape")
 
     @property
@@ -50,12 +50,12 @@ class CommandResult:
 
 
 def shown(command: str | tuple[str, ...]) -> str:
-    """Return *command* as messages show it."""
+    """Return *command* in the form for messages."""
     return _head(command) if isinstance(command, str) else _head(shlex.join(command))
 
 
 def last_lines(output: bytes) -> str:
-    """Return the end of *output* as messages show it."""
+    """Return the end of *output* in the form for messages."""
     text = output[-_SHOWN * 4 :].decode("utf-8", "backslashreplace").rstrip()
     return "\n".join(text.splitlines()[-_SHOWN_LINES:])
 

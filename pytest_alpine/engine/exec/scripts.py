@@ -1,4 +1,4 @@
-"""What is said to ``/bin/sh`` in a container: POSIX shell, builtins only, so that an empty PATH does no harm.
+"""Scripts for ``/bin/sh`` in a container: POSIX shell with builtins only, which work with an empty PATH.
 
 Spec: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
 """
@@ -15,7 +15,7 @@ from pytest_alpine.errors import EngineError
 if TYPE_CHECKING:
     from pytest_alpine.engine.exec.command import Command
 
-# Of a line that speaks of its own process, the shell must be one: in a subshell, $$ is the shell around it.
+# A line that uses its own process number needs a new shell: in a subshell, $$ is the number of the outer shell.
 _OWN_PROCESS: Final = re.compile(r"\$\$|\$\{\$|PPID")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -36,9 +36,9 @@ HOLDERS: Final = (
     "[ $p/fd/1 -ef /proc/$$/fd/1 ] || [ $p/fd/2 -ef /proc/$$/fd/4 ] && echo x; done); set -- $#"
 )
 
-# Kills all that the process $1 started, and what its session holds; $1 itself only if there is a $2, and last: what
-# begins a session of its own is known by its parent alone. Numbers are collected until no more turn up:
-# proc_pid_stat(5) tells parents (4th field), and sessions (6th), which outlive them.
+# Kills all processes that $1 started, and those in its session; with $2, kills $1 too, and last, because a process that
+# starts its own session is found by its parent only. Repeats until there are no new numbers. proc_pid_stat(5) contains
+# parents (4th field), and sessions (6th), which outlive them.
 KILL: Final = """
 itself=$2 round=0
 [ "$itself" ] && kill -STOP "$1"
@@ -79,13 +79,13 @@ def command_script(command: Command) -> bytes:
 
 
 def lines_before(script: bytes, command: Command) -> int:
-    """Return how many lines of the *script* of *command* stand above the command itself, which comes last."""
+    """Return the number of lines in the *script* of *command* before the command itself, which is last."""
     words = (command.words,) if isinstance(command.words, str) else command.words
     return script.count(b"\n") - sum(word.count("\n") for word in words)
 
 
 def check_command(command: Command) -> None:
-    """Look for what no program can be given, and no shell be told.
+    """Check that the options of *command* can be passed to a program and to a shell.
 
     Raises:
         EngineError: a NUL in an argument or value, no program at all, or a name that is no variable's.

@@ -1,4 +1,4 @@
-"""What the shell of a session says about errors, in the words of a shell that runs the command alone.
+"""Error messages of a persistent shell, changed to those of a shell that runs the command alone.
 
 BusyBox's shell names the builtin that ran the command and the line of its own input: ``/bin/sh: eval: line 1302: x: not
 found``, where ``sh -c`` says ``/bin/sh: x: not found``. The session knows on which line the command stood, so that

@@ -1,8 +1,8 @@
-"""A shell in a container that stays, and is told one command after the other.
+"""A persistent shell in a container, which runs one command after the other.
 
-Starting a process in a container costs an engine some 50 ms, and telling a shell that runs already less than one. Each
-command has a subshell of its own, so that nothing it changes reaches the next one. Behind each command the shell
-prints a mark that nobody can guess on both outputs, with the exit code.
+To start a process in a container takes an engine about 50 ms; to send a command to a shell takes less than 1 ms.
+Each command has a subshell of its own, so that its changes do not affect the next one. After each command the shell
+prints a random mark to both outputs, with the exit code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_alpine.engine.exec.process import ProcessStream
 
-# What is killed is gone at once; an engine under load needs a moment to say so.
+# Seconds. A killed process ends at once, but an engine under load reports it later.
 _GRACE: Final = 10.0
 
 # Seconds of a year: longer than any container lives, and not too long for a socket.
@@ -33,11 +33,11 @@ _FOR_EVER: Final = 31_536_000.0
 _INEXACT: Final = 0.1
 
 OUTPUT_LIMIT: Final = 256 << 20
-"""Bytes that a command may write, and a test can want to see. More would fill the memory of the machine."""
+"""The largest output of a command, in bytes. More would fill the memory of the machine."""
 
 
 class SessionEndedError(EngineError):
-    """The shell is gone."""
+    """The shell has ended."""
 
     def __init__(self, stdout: bytes, stderr: bytes) -> None:
         super().__init__("the shell in the container ended")
@@ -57,7 +57,7 @@ class TooLongError(EngineError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finished:
-    """What a command did."""
+    """The result of a command."""
 
     exit_code: int
     stdout: bytes
@@ -65,7 +65,7 @@ class Finished:
 
 
 class ShellSession:
-    """One shell. For one thread at a time."""
+    """One shell. Only one thread may use it at a time."""
 
     def __init__(self, stream: ProcessStream, kill: Callable[..., None]) -> None:
         """Talk to a shell.
@@ -80,7 +80,7 @@ class ShellSession:
         self.pid = 0
         """The shell's number in the container, known after the handshake."""
         self.usable = True
-        """Whether it takes another command."""
+        """Whether it accepts another command."""
         self.closed = False
         """Whether its connection is closed."""
         self.line = 1
@@ -123,7 +123,7 @@ class ShellSession:
         return Finished(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
     def retire(self) -> None:
-        """Take no more commands, but stay: what processes write that were left behind is read, so that none blocks."""
+        """Accept no more commands, but read on what leftover processes write, so that none of them blocks."""
         if self.usable:
             self.usable = False
             threading.Thread(target=self._drain, name="pytest-alpine-drain", daemon=True).start()
@@ -135,7 +135,7 @@ class ShellSession:
         self._stream.close()
 
     def _is_shared(self) -> bool:
-        """Whether another process holds the shell's outputs."""
+        """Whether another process has the shell's outputs open."""
         marks = _Marks()
         self._exchange(f"{HOLDERS}; {marks.script}".encode(), marks, _GRACE)
         return marks.numbers()[0] > 1
@@ -166,7 +166,7 @@ class ShellSession:
         raise ConnectionResetError
 
     def _end_command(self, marks: _Marks) -> None:
-        """Kill what the current command started, and read up to its end; where that fails, the shell is given up."""
+        """Kill the processes of the current command, and read up to its end; if that fails, abandon the shell."""
         try:
             if self.pid:
                 self._kill(self.pid)
@@ -180,7 +180,7 @@ class ShellSession:
             raise
 
     def _abandon(self) -> None:
-        """Kill the shell with all that it started, as the test that waited for it was interrupted."""
+        """Kill the shell and all that it started, after the waiting test was interrupted."""
         self.usable = False
         try:
             if self.pid:
@@ -245,20 +245,20 @@ class _Marks:
         self._stdout, self._stderr = (_Output(mark.encode()) for _ in range(2))
 
     def take(self, stream: int, data: bytes) -> bool:
-        """Add what was written; return whether both marks are there."""
+        """Add output; return whether both marks have arrived."""
         (self._stderr if stream == STDERR else self._stdout).add(data)
         return self._stdout.complete() and self._stderr.complete()
 
     def outputs(self) -> tuple[bytes, bytes]:
-        """Return what was written before the marks."""
+        """Return the outputs before the marks."""
         return self._stdout.before(), self._stderr.before()
 
     def forget(self) -> None:
-        """Let go of what was written; only the marks matter now."""
+        """Drop the outputs; only the marks are needed now."""
         self._stdout.forget()
         self._stderr.forget()
 
     def numbers(self) -> tuple[int, int]:
-        """Return the two numbers behind the mark: $1, and how many processes there are."""
+        """Return the two numbers after the mark: $1, and the number of processes."""
         first, count = self._stdout.behind().split()[:2]
         return int(first), int(count)
