@@ -51,7 +51,7 @@ def available_memory(meminfo: Path = _MEMINFO) -> int | None:
 
 
 class ContainerPool(Generic[Key]):
-    """Containers of each key: a shared one, and fresh ones. Only one thread may use the pool, whose workers are its own."""
+    """Containers of each key: a shared one, and fresh ones. Only one thread may use the pool itself."""
 
     def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], StartLimit] = StartLimit.now) -> None:
         """Start no container yet.

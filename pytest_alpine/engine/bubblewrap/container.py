@@ -27,7 +27,7 @@ _ENTER: Final = Path(__file__).with_name("enter.py")
 
 
 class BubblewrapContainer(Container):
-    """A running container. A context manager that stops it; any number of threads may use it at once."""
+    """A running container, as a context manager that stops it. Several threads may use it at the same time."""
 
     def __init__(
         self,
@@ -45,41 +45,41 @@ class BubblewrapContainer(Container):
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The name of the container."""
         return self._name
 
     @property
     def enter_command(self) -> str:
-        """The command that opens a shell in it, for people."""
+        """The command by which people open a shell in the container."""
         return shlex.join([sys.executable, "-I", str(_ENTER), str(self._sandbox.pid)])
 
     @property
     def remove_command(self) -> str:
-        """The command that ends it, for people; the next run removes its files."""
+        """The command by which people stop the container; the next run removes its files."""
         return f"kill -9 {self._sandbox.pid}"
 
     @property
     def files(self) -> FolderRootFS:
-        """The root filesystem, which can be written, too."""
+        """The root filesystem, also for writing."""
         return self._sandbox.view.files
 
     @property
     def rootfs(self) -> RootFS:
-        """The root filesystem; every question is answered as it is at that moment."""
+        """The root filesystem; every call reads its present state."""
         return self.files
 
     def at_once(self) -> AbstractContextManager[RootFS]:
-        """Open what is best asked many questions in a row: the files themselves."""
+        """Open the root filesystem for many reads: the live files, which are fast."""
         return nullcontext(self.files)
 
     @contextmanager
     def snapshot(self) -> Iterator[RootFS]:
-        """Open the files without what is mounted among them; they are asked directly, and no copy is made."""
+        """Open the live files without mounts; makes no copy."""
         with closing(self.files.apart()) as files:
             yield files
 
     def logs(self) -> str:
-        """Return what the container's first process, and whoever writes to its outputs, has written."""
+        """Return the output of the container's first process, and of others that write to the same outputs."""
         with suppress(FileNotFoundError):
             return (self._folder.path / "log").read_bytes().decode("utf-8", "surrogateescape")
         return ""
@@ -87,8 +87,8 @@ class BubblewrapContainer(Container):
     def memory(self) -> int:
         """Return the memory in use now, in bytes.
 
-        It is the proportional set size of all processes, so that what several of them share counts once, and what
-        stands in ``/dev/shm``.
+        It is the proportional set size of all processes, so that shared memory counts once, and the files in
+        ``/dev/shm``.
         """
         shared = self.files.descriptor(_SHARED_MEMORY, os.O_PATH)
         try:
@@ -103,7 +103,7 @@ class BubblewrapContainer(Container):
     def _remove(self) -> None:
         if not self._ended:
             self._sandbox.kill()
-            with suppress(EngineUnavailable):  # then its mounts are gone, too
+            with suppress(EngineUnavailable):  # then its mounts do not exist any more
                 self._sandbox.link.ask({"do": "end", "pid": self._sandbox.monitor, "folder": str(self._folder.path)})
             self._sandbox.close()
             self._ended = True

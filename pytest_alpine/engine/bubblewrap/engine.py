@@ -1,4 +1,4 @@
-"""Containers without any daemon: sandboxes of bubblewrap, over root filesystems that are unpacked in the store.
+"""Containers without a daemon: sandboxes of bubblewrap, over root filesystems that are unpacked in the store.
 
 Spec: https://github.com/containers/bubblewrap
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class BubblewrapEngine:
-    """Runs containers by itself. Any number of threads may use it at once."""
+    """Runs containers without a daemon. Several threads may use it at the same time."""
 
     def __init__(self, folder: Path | None = None, *, network: str | None = None) -> None:
         """Run containers.
@@ -48,12 +48,12 @@ class BubblewrapEngine:
         program = find_bubblewrap()
         self._link = SpawnerLink()
         try:
-            # That process starts meanwhile: loading this takes as long.
+            # The other process starts during this import, which takes as long.
             from pytest_alpine.engine.bubblewrap.start import BubblewrapStart
 
             self._store = folder or Store.default().root
             self.machines = Machines(native=Platform.native(), handlers=read_handlers())
-            """What this machine runs."""
+            """The platforms that this machine runs."""
             self._link.handshake()
         except BaseException:
             self._link.close()
@@ -65,11 +65,11 @@ class BubblewrapEngine:
 
     @property
     def name(self) -> str:
-        """The word for it in ``--alpine-engine``."""
+        """The name of the engine in ``--alpine-engine``."""
         return "bubblewrap"
 
     def describe(self) -> str:
-        """Return one line about it: version, storage, and which platforms it emulates."""
+        """Return one line about the engine: version, storage, and the platforms that it emulates."""
         storage = "overlay" if self._starter.overlays else "copies"
         who = "as an ordinary user" if self._link.rootless else "as root"
         emulated = describe_platforms(self.machines.emulates()) or "none"
@@ -84,12 +84,12 @@ class BubblewrapEngine:
         return self._starter.start(image, emulated=self.emulated(image.platform))
 
     def sweep(self) -> list[str]:
-        """Remove the files of containers of runs on this machine that are dead, and return their names."""
+        """Remove the files of containers of dead runs on this machine, and return their names."""
         remove_partial(self._store)
         return remove_left(self._store / "containers")
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept.
+        """Stop all containers that this object started, except those that are kept.
 
         Raises:
             EngineError: one could not be stopped.

@@ -1,4 +1,4 @@
-"""A shell in a sandbox that was kept, for people: ``python bubblewrap_enter.py PID``."""
+"""Opens a shell in a kept sandbox: ``python enter.py PID``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def main() -> None:
-    """Open a shell in the sandbox whose first process has the number that the last argument tells."""
+    """Open a shell in the sandbox whose first process has the number in the last argument."""
     sandbox = os.pidfd_open(int(sys.argv[-1]))
     rootless = os.geteuid() != 0
     inside = namespaces.INSIDE | namespaces.CLONE_NEWPID
     namespaces.enter(sandbox, inside | (namespaces.CLONE_NEWUSER if rootless else 0))
-    pid = os.fork()  # only children are in the namespace of process numbers
+    pid = os.fork()  # only children enter the namespace of process numbers
     if pid:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is meant for the shell
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the signal is for the shell
         raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     os.chdir("/")
     confine(0, 0, (), rootless=rootless)

@@ -17,7 +17,7 @@ from pytest_alpine.errors import EngineUnavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# It starts without installed packages, which the package's own __init__ needs: an empty one takes its place.
+# The process starts without installed packages, which the package's __init__ needs; an empty module replaces it.
 _CODE: Final = """
 import sys
 package = sys.modules["pytest_alpine"] = type(sys)("pytest_alpine")
@@ -29,10 +29,10 @@ _HELLO: Final = 30.0
 
 
 class SpawnerLink:
-    """A process that starts sandboxes, and the connection to it. Any number of threads may use it at once."""
+    """A process that starts sandboxes, and the connection to it. Several threads may use it at the same time."""
 
     def __init__(self) -> None:
-        """Start it; call ``handshake`` before anything else, and ``close`` in any case."""
+        """Start the process. Call ``handshake`` before all other methods, and ``close`` in any case."""
         self._lock = threading.Lock()
         self._kept = False
         ours, theirs = socket.socketpair()
@@ -48,17 +48,17 @@ class SpawnerLink:
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
                 ],
                 setsid=True,
-                # Processes in sandboxes would inherit that this one ignores or blocks signals, as under nohup.
+                # Else sandboxes would inherit the signals that this process ignores or blocks, as under nohup.
                 setsigdef=signal.valid_signals(),
                 setsigmask=(),
             )
-            """Its number."""
+            """The number of the process."""
         self.rootless = False
-        """Whether an ordinary user runs it, so that its sandboxes have a single user, who is that one."""
+        """Whether an ordinary user runs it; its sandboxes then have only this user."""
         self._channel = ours
 
     def handshake(self) -> None:
-        """Wait until it is ready.
+        """Wait until the process is ready.
 
         Raises:
             EngineUnavailable: it may not make namespaces; the message tells the way out.
@@ -71,7 +71,7 @@ class SpawnerLink:
         self._channel.settimeout(None)
 
     def ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> int:
-        """Tell the process what to do, and return its answer; *descriptors* stay the caller's.
+        """Send *request* to the process, and return its answer; the caller closes *descriptors*.
 
         Raises:
             OSError: the kernel refused.
@@ -91,7 +91,7 @@ class SpawnerLink:
         self._kept = True
 
     def close(self) -> None:
-        """Stop all sandboxes but those that are kept, and the process that started them."""
+        """Stop all sandboxes except those that are kept, and the process that started them."""
         self._channel.close()
         if not self._kept:
             os.waitpid(self.pid, 0)

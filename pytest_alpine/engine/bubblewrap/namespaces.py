@@ -23,7 +23,7 @@ CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
 INSIDE: Final = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET
-"""All namespaces of a sandbox but those of users and of process numbers."""
+"""All namespaces of a sandbox except those of users and of process numbers."""
 
 MS_REC: Final = 0x4000
 MS_PRIVATE: Final = 0x40000
@@ -52,7 +52,7 @@ def mount(source: str, target: str, kind: str, flags: int = 0, options: str = ""
 
 
 def unmount(target: str) -> None:
-    """Take the mount at *target* from here; it goes when nobody uses it any more.
+    """Detach the mount at *target*; the kernel removes it when no process uses it.
 
     Raises:
         OSError: the kernel refused.
@@ -61,7 +61,7 @@ def unmount(target: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Put this process into namespaces of its own.
+    """Move this process into new namespaces.
 
     Raises:
         OSError: the kernel refused.
@@ -70,7 +70,7 @@ def unshare(flags: int) -> None:
 
 
 def enter(descriptor: int, flags: int) -> None:
-    """Put this process into the namespaces *flags* of the process that *descriptor*, a pidfd, stands for.
+    """Move this process into the namespaces *flags* of the process of *descriptor*, a pidfd.
 
     Raises:
         OSError: the kernel refused.
@@ -79,14 +79,14 @@ def enter(descriptor: int, flags: int) -> None:
 
 
 def become(uid: int, gid: int) -> None:
-    """Be *uid* and *gid* in a user namespace of one user, who is outside who this process is now.
+    """Map the present user and group to *uid* and *gid* in a user namespace of one user.
 
     Raises:
         OSError: the kernel refused.
     """
     outside = (os.geteuid(), os.getegid())
     unshare(CLONE_NEWUSER)
-    # user_namespaces(7): who may not change groups may map one of them.
+    # user_namespaces(7): a process must give up setgroups() before it may map its group.
     for name, text in (
         ("setgroups", "deny"),
         ("gid_map", f"{gid} {outside[1]} 1"),
@@ -100,12 +100,12 @@ def become(uid: int, gid: int) -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends."""
+    """Make the kernel kill this process when the thread that started it ends."""
     _done(_libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "prctl")
 
 
 def drop_privileges(uid: int, gid: int, groups: Sequence[int]) -> None:
-    """Become an ordinary user for good: no capability, now or by any program.
+    """Become an ordinary user permanently, without capabilities now and in any program.
 
     Raises:
         OSError: the kernel refused.
@@ -124,7 +124,7 @@ def drop_privileges(uid: int, gid: int, groups: Sequence[int]) -> None:
 
 
 def take_terminal(descriptor: int) -> None:
-    """Make the terminal *descriptor* the one that controls this session."""
+    """Make the terminal *descriptor* the controlling terminal of this session."""
     fcntl.ioctl(descriptor, _TIOCSCTTY, 0)
 
 

@@ -1,8 +1,8 @@
-"""The folders of containers: what each may write to, and whose it is.
+"""The folders of containers: their writable files, and the runs that they belong to.
 
-A container's files are its image's, with what it changes kept apart: by overlayfs where the kernel mounts one, else
-in a copy, which filesystems that can share blocks (reflinks) make at once. Beside each folder a file tells whose it is,
-so that what a dead run left can be told from what a live one uses.
+A container has the files of its image, and its own changes: in an overlayfs if the kernel mounts one, else in a copy,
+which is fast on filesystems that share blocks (reflinks). A file beside each folder has the labels of its run, so that
+the folders of dead runs can be removed.
 Spec: https://docs.kernel.org/filesystems/overlayfs.html
 """
 
@@ -22,9 +22,9 @@ from pytest_alpine.image.store.incoming import store_errors
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A sandbox is never started anew, so that nothing of it needs to survive a power failure.
+# A sandbox is never restarted, so that its files need not survive a power failure.
 OVERLAY: Final = "lowerdir=lower,upperdir=upper,workdir=work,volatile"
-"""How the filesystem ``merged`` in a folder is mounted, from there."""
+"""The options to mount the filesystem ``merged`` in a folder, relative to the folder."""
 
 _LABELS: Final = ".json"
 
@@ -37,7 +37,7 @@ class ContainerFolder:
 
     @classmethod
     def create(cls, path: Path, lower: Path) -> ContainerFolder:
-        """Make the folder *path* for a container that begins with what is in *lower*.
+        """Create the folder *path* for a container that starts with the files in *lower*.
 
         Raises:
             StoreError: it cannot be made.
@@ -45,7 +45,7 @@ class ContainerFolder:
         with store_errors(path):
             make_folder(path.parent, mode=0o700)
             folder = cls(path)
-            # First whose it is: nothing without a label is left behind, whenever this process is killed.
+            # The labels are written first, so that no folder without labels remains if this process is killed.
             folder._label(run_labels())
             path.mkdir(mode=0o700)
             for name in ("upper", "work", "merged"):
@@ -58,7 +58,7 @@ class ContainerFolder:
 
     @property
     def merged(self) -> Path:
-        """The root filesystem, in the mount namespace of who mounts it."""
+        """The root filesystem, in the mount namespace of the process that mounts it."""
         return self.path / "merged"
 
     def copy(self) -> None:
@@ -74,7 +74,7 @@ class ContainerFolder:
             raise EngineError(f"cannot copy a root filesystem: {done.stderr.strip()}")
 
     def keep(self, pid: int) -> None:
-        """Note that the folder is to stay as long as the process *pid* lives.
+        """Record that the folder stays as long as the process *pid* lives.
 
         Raises:
             StoreError: the file cannot be written.
@@ -103,7 +103,7 @@ class ContainerFolder:
 
 
 def remove_left(parent: Path) -> list[str]:
-    """Remove the folders below *parent* whose process is gone, and return their names.
+    """Remove the folders below *parent* whose process has ended, and return their names.
 
     Raises:
         StoreError: one cannot be removed.

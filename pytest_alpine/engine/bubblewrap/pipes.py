@@ -1,4 +1,4 @@
-"""A process of this machine, and the pipes or the terminal that it reads and writes."""
+"""The pipes or the terminal of a process on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST: Final = (1 << 31) - 1  # milliseconds that poll(2) takes
 
 
 class PipeStream:
-    """What a process reads and writes. One thread may read while another one writes or closes."""
+    """The standard streams of a process. One thread may read while another one writes or closes."""
 
     def __init__(self, stdin: int, stdout: int, stderr: int, *more: int) -> None:
         """Talk to a process.
@@ -37,7 +37,7 @@ class PipeStream:
         for descriptor in self._all:
             os.set_blocking(descriptor, False)
         self._all |= {*more}
-        # Wakes a thread that reads: what another one waits for must not be closed.
+        # Wakes a reading thread, because descriptors that a thread waits for must not be closed.
         self._closing = os.eventfd(0)
         self._closed = False
         self._users = 0
@@ -64,7 +64,7 @@ class PipeStream:
                 self._stdin = -1
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what the process wrote, as it comes."""
+        """Yield the output of the process as it arrives."""
         with self._used():
             while self._outputs:
                 waiting = [(descriptor, select.POLLIN) for descriptor in self._outputs]
@@ -78,7 +78,7 @@ class PipeStream:
                         del self._outputs[descriptor]
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the pipes."""
         with self._lock:
             if self._closed:
                 return
@@ -88,7 +88,7 @@ class PipeStream:
 
     @contextmanager
     def _used(self) -> Iterator[None]:
-        """Keep the descriptors from being closed, and their numbers from being given to others."""
+        """Keep the descriptors open while a thread uses them, so that their numbers are not reused."""
         with self._lock:
             if self._closed:
                 raise ConnectionResetError
@@ -101,7 +101,7 @@ class PipeStream:
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Close everything, where that is wanted and nobody is at it."""
+        """Close all descriptors, if ``close`` was called and no thread uses them."""
         if not self._closed or self._users:
             return
         for descriptor in (*self._all, self._closing):
@@ -111,7 +111,7 @@ class PipeStream:
 
 
 def _read(descriptor: int) -> bytes | None:
-    """Return what there is to read: nothing at the end, None where there is nothing yet."""
+    """Return the available bytes: empty at the end, None if there are none yet."""
     try:
         return os.read(descriptor, _PIECE)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Processes in a sandbox of this machine."""
+"""Processes in a sandbox on this machine."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _TIOCGPTPEER: Final = 0x20005441 if _ON_POWER else 0x5441
 
 
 class Exit:
-    """The end of a process, told by the one that waits for it."""
+    """The exit code of a process, which the process that waits for it sends."""
 
     def __init__(self) -> None:
         self.descriptor, self.told = os.pipe()
-        """Where it is heard, and where it is told; who passes one on closes it."""
+        """The reading and the writing end of a pipe; the caller closes the writing end after it was passed on."""
         self._code: int | None = None
 
     def code(self, timeout: float = 0.0) -> int | None:
-        """Return the exit code; None where there is none within *timeout* seconds."""
+        """Return the exit code; None if there is none within *timeout* seconds."""
         if self._code is None and self.descriptor >= 0:
             poll = select.poll()
             poll.register(self.descriptor, select.POLLIN)
             if poll.poll(timeout * 1000):
-                # Nobody tells it who was killed with the process that was to.
+                # There is no exit code if the waiting process was killed too.
                 self._code = int(os.read(self.descriptor, 16) or _KILLED)
         return self._code
 
     def close(self) -> None:
-        """Stop listening; closing again does nothing."""
+        """Close the pipe; a second call does nothing."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -63,7 +63,7 @@ class Exit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxView:
-    """What leads from here into a sandbox, as long as it is open."""
+    """Open descriptors of a sandbox."""
 
     descriptor: int
     """A pidfd of its first process."""
@@ -71,7 +71,7 @@ class SandboxView:
     proc: ProcFS
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptors."""
         self.files.close()
         self.proc.close()
         os.close(self.descriptor)
@@ -79,23 +79,23 @@ class SandboxView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sandbox:
-    """A sandbox that runs, as this machine sees it."""
+    """A running sandbox, as seen from this machine."""
 
     link: SpawnerLink
     monitor: int
     """The number of bubblewrap's own process."""
     pid: int
-    """The number of its first process, here."""
+    """The number of its first process on this machine."""
     view: SandboxView
     end: Exit
     """Of bubblewrap."""
     user: str
-    """Who processes are where nothing else is said."""
+    """The default identity of processes."""
     workdir: str
     env: Mapping[str, str]
 
     def identity(self, user: str) -> Identity:
-        """Return who *user* is just now.
+        """Return the present identity of *user*.
 
         Raises:
             UnknownUserError: there is none.
@@ -103,7 +103,7 @@ class Sandbox:
         return find_identity(user, self._text("/etc/passwd"), self._text("/etc/group"))
 
     def kill(self) -> None:
-        """Kill all processes in it, and return when they are gone.
+        """Kill all processes in the sandbox, and return when they have ended.
 
         Raises:
             EngineError: they do not go.
@@ -118,7 +118,7 @@ class Sandbox:
             )
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the descriptors."""
         self.view.close()
         self.end.close()
 
@@ -136,7 +136,7 @@ class SandboxedProcess:
     end: Exit
 
     def exit_code(self) -> int:
-        """Return how the process ended, after its stream has."""
+        """Return the exit code; to be called after the end of its stream."""
         code = self.end.code(_SETTLING)
         if code is None:
             raise EngineError("a command closed its outputs and still runs")
@@ -144,14 +144,14 @@ class SandboxedProcess:
 
 
 class RefusedProcess:
-    """A process that could not be started, which its outputs tell."""
+    """A process that could not be started; its standard error contains the reason."""
 
     def __init__(self, why: str) -> None:
         self.stream: ProcessStream = _Refusal(why)
-        """What it would have read and written."""
+        """The streams with the reason."""
 
     def exit_code(self) -> int:
-        """Return how shells say that a program cannot be started."""
+        """Return the exit code by which shells report that a program cannot be started."""
         return _CANNOT_START
 
 
@@ -217,7 +217,7 @@ class SandboxProcesses:
         return SandboxedProcess(stream=stream, end=end)
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* started."""
+        """Kill the processes that *pid* started, and with *itself* also *pid*."""
         self._sandbox.view.proc.kill(pid, itself=itself)
 
     def why_stopped(self) -> str | None:
@@ -227,8 +227,8 @@ class SandboxProcesses:
 
 
 def _pipes() -> tuple[list[int], list[int]]:
-    """Return descriptors for a process's input and outputs, and those at their other ends."""
-    pairs = [os.pipe()[::-1], os.pipe(), os.pipe()]  # reading end last for what the process writes
+    """Return the descriptors of a process's input and outputs, and those of their other ends."""
+    pairs = [os.pipe()[::-1], os.pipe(), os.pipe()]  # for outputs, the reading end is last
     return [pair[1] for pair in pairs], [pair[0] for pair in pairs]
 
 

@@ -1,4 +1,4 @@
-"""The processes of a container of this machine, as its own ``/proc`` shows them.
+"""The processes of a container on this machine, as its own ``/proc`` shows them.
 
 Specs: proc(5); proc_pid_stat(5), whose 4th field is the parent and whose 6th is the session, which outlives the
 parent; https://docs.kernel.org/filesystems/proc.html for ``smaps_rollup``.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Numbers are collected until no more turn up: processes may start others while they are killed.
+# Repeats until there are no new processes, because processes may start others while they are killed.
 _ROUNDS: Final = 5
 _DYING: Final = 1.0
 _DEAD: Final = ("Z", "X")
@@ -26,18 +26,18 @@ _PSS: Final = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessState:
-    """What is known of one process."""
+    """The state of one process."""
 
     pid: int
     state: str
-    """``Z`` for one that has ended and that nobody has asked for."""
+    """The letter of the state, such as ``Z`` for a zombie."""
     parent: int
     session: int
 
 
 def parse_state(line: str) -> ProcessState | None:
-    """Return what *line*, the content of ``/proc/PID/stat``, tells; None where it is no such line."""
-    # The name stands in brackets and may hold anything.
+    """Return the state in *line*, the content of ``/proc/PID/stat``; None if it cannot be parsed."""
+    # The name is in brackets and may contain any character.
     head, _, rest = line.rpartition(")")
     fields = rest.split()
     pid = head.partition(" ")[0]
@@ -47,7 +47,7 @@ def parse_state(line: str) -> ProcessState | None:
 
 
 def descendants(root: int, processes: Iterable[ProcessState]) -> set[int]:
-    """Return the numbers of all living *processes* that *root* started, and those in their sessions; not its own."""
+    """Return the numbers of all living *processes* that *root* started or in their sessions, without *root*."""
     living = [process for process in processes if process.state != "Z"]
     tree = {root}
     while True:
@@ -58,26 +58,26 @@ def descendants(root: int, processes: Iterable[ProcessState]) -> set[int]:
 
 
 class ProcFS:
-    """A ``/proc`` that shows the processes of one container, by the numbers that they have there."""
+    """The ``/proc`` of one container, with the numbers that its processes have there."""
 
     def __init__(self, descriptor: int) -> None:
-        """Look into the directory *descriptor*, which is closed with this object."""
+        """Take over *descriptor* of the directory, which ``close`` closes."""
         self._descriptor = descriptor
 
     def close(self) -> None:
-        """Let go of the directory; closing again does nothing."""
+        """Close the descriptor; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def kill(self, pid: int, *, itself: bool) -> None:
-        """Kill what the process *pid* started, and the process *itself* where asked for."""
+        """Kill the processes that *pid* started, and with *itself* also *pid*."""
         for _ in range(_ROUNDS):
             found = descendants(pid, self._states())
             targets = sorted({pid} | found if itself else found)
-            for each in targets:  # none starts another one, or goes on because its child has ended
+            for each in targets:  # a stopped process starts no other one, and does not continue when its child ends
                 self._signal(each, signal.SIGSTOP)
-            # The youngest first, each until it is dead: what a shell says when its child has ended comes last.
+            # The youngest first, and each until it has ended, so that a shell writes about the end of its child last.
             for each in reversed(targets):
                 self._signal(each, signal.SIGKILL)
                 self._await_end(each)
@@ -85,7 +85,7 @@ class ProcFS:
                 return
 
     def memory(self) -> int:
-        """Return the bytes that all processes use, each page that several share divided between them."""
+        """Return the bytes that all processes use. Each shared page is divided among the processes that share it."""
         return 1024 * sum(int(found[1]) for text in self._texts("smaps_rollup") if (found := _PSS.search(text)))
 
     def _await_end(self, pid: int) -> None:

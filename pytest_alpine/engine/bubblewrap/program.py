@@ -1,4 +1,4 @@
-"""bubblewrap's own program: where it is, and which."""
+"""The path and the version of the program ``bwrap``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def find_bubblewrap() -> str:
 
 
 def look_bubblewrap() -> str:
-    """Return name and version, such as ``bubblewrap 0.8.0``.
+    """Return the name and version, such as ``bubblewrap 0.8.0``.
 
     Raises:
         EngineUnavailable: it is not installed, or does not start.

@@ -1,4 +1,4 @@
-"""What bubblewrap is told: a sandbox that shows nothing of this machine, with what engines give to every container.
+"""The arguments of bubblewrap: a sandbox without files of this machine, but with the files that engines add.
 
 Spec: bwrap(1); for ``/etc/hosts`` and its like, what Docker mounts into its containers.
 """
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 INFO: Final = READY + 1
 """The descriptor that bubblewrap writes its report to."""
 ARGUMENTS: Final = INFO + 1
-"""The descriptor that it reads its arguments from: those of the command line, every process in a sandbox can see."""
+"""The descriptor that it reads its arguments from. A command line would be visible in the sandbox."""
 FILES: Final = ARGUMENTS + 1
-"""The first of the descriptors that it reads files from, in their order."""
+"""The first of the descriptors that it reads files from, in order."""
 BY_PROGRAM: Final = "/dev/.pytest-alpine-pause"
-"""Where the program stands that keeps a sandbox running."""
+"""The path of the program that keeps a sandbox running."""
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ALONE: Final = (
     "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--unshare-cgroup-try",
     "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv",
 )  # fmt: skip
-# Root owns what stands there, with or without capabilities.
+# Root owns the files there, with or without capabilities.
 _READ_ONLY: Final = tuple(
     word for name in ("sys", "fs", "scsi", "acpi") for word in ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
 )
@@ -50,7 +50,7 @@ class SandboxFile(NamedTuple):
 
 
 def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[SandboxFile]:
-    """Return the files that a sandbox of *image* gets.
+    """Return the files that are mounted into a sandbox of *image*.
 
     Raises:
         ContainerStartError: *image* has something else in the place of a directory that every container has.
@@ -68,7 +68,7 @@ def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[Sa
 
 
 def sandbox_arguments(root: Path, hostname: str, files: Sequence[SandboxFile], *, as_root: bool) -> bytes:
-    """Return what bubblewrap reads from ARGUMENTS for a sandbox over *root*, which nothing is mounted in yet."""
+    """Return the arguments that bubblewrap reads from ARGUMENTS, for a sandbox over *root*, which has no mounts yet."""
     mounted = [
         word
         for number, file in enumerate(files, FILES)
@@ -80,12 +80,12 @@ def sandbox_arguments(root: Path, hostname: str, files: Sequence[SandboxFile], *
 
 
 def environment(declared: Mapping[str, str], hostname: str) -> dict[str, str]:
-    """Return the environment of processes: what an image has *declared*, and what engines add."""
+    """Return the environment of processes: the variables *declared* by an image, and those that engines add."""
     return {"PATH": _DEFAULT_PATH, "HOSTNAME": hostname, **declared}
 
 
 def _is_free(image: Image, path: str, kind: str) -> bool:
-    """Whether nothing is in the way of mounting a *kind* at *path*: no link, which would lead elsewhere."""
+    """Whether a *kind* can be mounted at *path*: nothing else is there, and no link leads elsewhere."""
     folder = posixpath.dirname(path)
     above = image.rootfs.lstat(folder)
     here = image.rootfs.lstat(path)

@@ -1,9 +1,9 @@
-"""The process that starts sandboxes, and processes in them: for another one, which has threads.
+"""The process that starts sandboxes, and processes in them, on behalf of another process, which has threads.
 
-Only a process of one thread may enter user namespaces, and the kernel kills what dies with its parent when the
-*thread* that started it ends. This one has a single thread and its own mounts, which are gone when it and all its
-sandboxes are; it ends when the process that it works for closes their connection or dies, however it dies. It imports
-little, so that it starts fast.
+Only a process with one thread may enter user namespaces, and a process that dies with its parent is killed when the
+*thread* that started it ends. This process has a single thread and its own mounts, which disappear when it and all its
+sandboxes have ended. It ends when the other process closes the connection, or dies for any reason. It imports little,
+so that it starts fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ERRORS: Final = 2
 
 
 class Spawner:
-    """Does what it is told over one connection."""
+    """Executes the requests of one connection."""
 
     def __init__(self, channel: socket, controller: int, *, rootless: bool) -> None:
         """Serve *channel*.
@@ -53,7 +53,7 @@ class Spawner:
         self._watch(controller, self._left_alone)
 
     def run(self) -> None:
-        """Work until nobody needs it."""
+        """Work until the connection is closed and no kept sandbox runs."""
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self._handlers:
@@ -74,7 +74,7 @@ class Spawner:
         send(self._channel, answer)
 
     def _do(self, request: dict[str, Any], descriptors: list[int]) -> int:
-        """Do what *request* says; descriptors that are to stay open are taken out of the list."""
+        """Execute *request*. Removes descriptors that must stay open from the list."""
         what = request["do"]
         if what == "contain":
             return self._contain(request, descriptors)
@@ -138,7 +138,7 @@ class Spawner:
             namespaces.unmount(f"{folder}/merged")
 
     def _left_alone(self) -> None:
-        """End all sandboxes that nobody keeps, and this process with the last one."""
+        """End all sandboxes that are not kept, and this process after the last one."""
         while self._links:
             self._forget(self._links.pop())
         for pid, kept in self._sandboxes.items():
@@ -181,7 +181,7 @@ class Spawner:
 
 
 def confine(uid: int, gid: int, groups: Sequence[int], *, rootless: bool) -> None:
-    """Make this process an ordinary one of a sandbox that it has entered.
+    """Make this process an ordinary process of the sandbox that it has entered.
 
     Args:
         uid: its user.
@@ -195,12 +195,12 @@ def confine(uid: int, gid: int, groups: Sequence[int], *, rootless: bool) -> Non
     if rootless and (uid, gid) != (0, 0):
         namespaces.become(uid, gid)
     namespaces.drop_privileges(uid, gid, os.getgroups() if rootless else groups)
-    # The kernel forgets this when a process changes its user.
+    # The kernel resets this when a process changes its user.
     namespaces.die_with_parent()
 
 
 def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
-    """Become the program *argv*, looked for in the PATH of *env*.
+    """Execute the program *argv* in this process, searched in the PATH of *env*.
 
     Raises:
         OSError: it cannot be started.
@@ -220,7 +220,7 @@ def execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def default_signals() -> None:
-    """Give all signals their default effect: programs inherit what Python ignores, and what a parent of it ignored."""
+    """Reset all signals to their default effect: programs inherit those that Python or its parent ignores."""
     for number in range(1, _signal.NSIG):
         if _signal.getsignal(number) == _signal.SIG_IGN:
             _signal.signal(number, _signal.SIG_DFL)
@@ -228,7 +228,7 @@ def default_signals() -> None:
 
 
 def _child(descriptors: Sequence[int], become: Callable[[], None]) -> None:
-    """Do *become* in a child, which is another program then, or tells why not; *descriptors* are its own from 0 on."""
+    """Call *become* in a child with *descriptors* from 0 on. It executes a program, or the child writes the reason."""
     code = _REFUSED
     try:
         # First out of each other's way.
@@ -250,7 +250,7 @@ def _exit_code(status: int) -> int:
 
 
 def _own_namespaces() -> bool:
-    """Give this process its own mounts, and as an ordinary user root's rights over them; return whether it was one."""
+    """Give this process its own mounts, which it may change as an ordinary user too; return whether it is one."""
     rootless = False
     try:
         namespaces.unshare(namespaces.CLONE_NEWNS)
@@ -259,7 +259,7 @@ def _own_namespaces() -> bool:
         namespaces.unshare(namespaces.CLONE_NEWNS)
         rootless = True
     namespaces.mount("", "/", "", namespaces.MS_REC | namespaces.MS_PRIVATE)
-    if not rootless:  # then /proc/sys is shown in sandboxes, and nobody needs to see there which emulators there are
+    if not rootless:  # else sandboxes would show in /proc/sys which emulators are registered
         with suppress(OSError):
             namespaces.unmount("/proc/sys/fs/binfmt_misc")
     return rootless

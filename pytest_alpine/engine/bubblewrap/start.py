@@ -1,4 +1,4 @@
-"""Starting sandboxes of bubblewrap that stay, with the root filesystem of an image."""
+"""Starts sandboxes of bubblewrap that keep running, with the root filesystem of an image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.platforms import Machine
 
-# Seconds that bubblewrap has for its own part, on a busy machine.
+# Seconds within which bubblewrap starts, on a busy machine.
 _STARTING: Final = 60.0
 _DYING: Final = 2.0
 _STEP: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -46,7 +46,7 @@ class BubblewrapStart:
     def __init__(
         self, link: SpawnerLink, running: RunningContainers, folder: Path, program: str, *, native: Machine
     ) -> None:
-        """Start nothing yet.
+        """Start no sandbox yet.
 
         Args:
             link: the process that starts sandboxes.
@@ -56,7 +56,7 @@ class BubblewrapStart:
             native: the machine that this is.
         """
         self.overlays = True
-        """Whether the kernel mounts overlays, as far as is known."""
+        """Whether the kernel mounts overlays, as far as known."""
         self._link = link
         self._running = running
         self._folder = folder
@@ -144,7 +144,7 @@ class BubblewrapStart:
             self._link.ask({"do": "end", "pid": monitor, "folder": str(folder.path)})
 
     def _view(self, folder: ContainerFolder, pid: int) -> SandboxView:
-        """Look into the sandbox whose first process is *pid*."""
+        """Open descriptors of the sandbox whose first process is *pid*."""
         where = f"container {folder.path.name}"
         with ExitStack() as failed:
             try:
@@ -162,7 +162,7 @@ class BubblewrapStart:
 
 
 def _boot(container: BubblewrapContainer) -> None:
-    """Make what engines make in every container, and start a shell."""
+    """Create the files that engines create in every container, and start a shell."""
     for path in (container.image.config.working_dir or "/", *container.image.config.volumes):
         container.files.make_directory(path)
     container.commands.has_shell = container.files.exists(SHELL)
@@ -171,14 +171,14 @@ def _boot(container: BubblewrapContainer) -> None:
 
 
 def _diagnosis(container: BubblewrapContainer, error: AlpineError) -> AlpineError:
-    """Return what *error* at the start of *container* really was."""
+    """Return the cause of *error* at the start of *container*."""
     if isinstance(error, EngineUnavailable):
         return error
     return start_problem(container, all_said(container, error))
 
 
 def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """Return a new pipe, whose reading end *stack* closes."""
+    """Return the ends of a new pipe; *stack* closes the reading end."""
     reading, writing = os.pipe()
     stack.callback(os.close, reading)
     return reading, writing
@@ -194,7 +194,7 @@ def _held(data: bytes, stack: ExitStack) -> int:
 
 
 def _tells(ready: int) -> bool:
-    """Whether the first process writes that it runs, in place of just ending."""
+    """Whether the first process writes that it runs, before it ends."""
     poll = select.poll()
     poll.register(ready, select.POLLIN)
     return bool(poll.poll(_STARTING * 1000)) and bool(os.read(ready, 1))

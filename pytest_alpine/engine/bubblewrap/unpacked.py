@@ -1,7 +1,7 @@
-"""The root filesystem of an image as a folder of this machine: unpacked once, and then shared.
+"""The root filesystem of an image as a folder on this machine: unpacked once, and then shared.
 
-It stands in the store under the chain ID of its layers, and appears there whole or not at all. Owners and devices are
-as in the image where root unpacks it; else all of it belongs to the user, as the kernel lets nobody give files away.
+It is in the store under the chain ID of its layers, and appears there completely or not at all. If root unpacks it,
+owners and devices are those of the image. Else all files belong to the user, because only root may change owners.
 Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#layer-chainid
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_alpine.image.image import Image
     from pytest_alpine.rootfs.base import Entry
 
-# Raised with every change of what is unpacked how.
+# Increased with every change of the unpacked form.
 _FORMAT: Final = 2
 _NODES: Final = {
     "character device": modes.S_IFCHR,
@@ -32,13 +32,13 @@ _NODES: Final = {
     "fifo": modes.S_IFIFO,
 }
 _PARTIAL: Final = ".partial"
-# Where the block before a file's content, its header, has the time of the last change: octal digits (ustar).
+# The time of the last change in the header, the block before a file's content: octal digits (ustar).
 _TIME: Final = slice(136, 147)
 _BLOCK: Final = 512
 
 
 def unpacked(image: Image) -> Path:
-    """Return the folder with the root filesystem of *image*; where it is missing, one process makes it.
+    """Return the folder with the root filesystem of *image*. If it is missing, one process creates it.
 
     Raises:
         ImageError: the image cannot be read.
@@ -56,7 +56,7 @@ def unpacked(image: Image) -> Path:
 
 
 def remove_partial(store: Path) -> None:
-    """Remove what processes that were killed while they unpacked left in the folder *store*."""
+    """Remove partial folders, which killed processes left in the folder *store*."""
     for path in (store / "roots").glob(f"*/*{_PARTIAL}"):
         with suppress(OSError), _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             remove_tree(path)
@@ -70,7 +70,9 @@ def _unpack(image: Image, root: Path) -> None:
     while True:
         partial.mkdir(mode=0o700)
         with suppress(FileNotFoundError), _held(partial, fcntl.LOCK_EX) as descriptor:
-            if partial.stat().st_ino == os.fstat(descriptor).st_ino:  # else it was taken for abandoned
+            if (
+                partial.stat().st_ino == os.fstat(descriptor).st_ino
+            ):  # else another process would remove it as abandoned
                 _Unpacking(partial, [layer.tar for layer in image.stored_layers]).add(image.rootfs.walk())
                 partial.rename(root)
                 return
@@ -87,7 +89,7 @@ def _held(path: Path, how: int) -> Iterator[int]:
 
 
 class _Unpacking:
-    """A folder that is filled.
+    """A folder that entries are unpacked into.
 
     Paths in a flattened image have no links in their directories, and the folder is new: nothing leads out of it.
     """
@@ -99,7 +101,7 @@ class _Unpacking:
         self._files: dict[tuple[int, int], Path] = {}
 
     def add(self, entries: Iterator[Entry]) -> None:
-        """Make *entries*, each after the directory that it stands in."""
+        """Create *entries*, each after its directory."""
         tars = [os.open(tar, os.O_RDONLY | os.O_CLOEXEC) for tar in self._tars]
         directories: list[tuple[Path, int]] = []
         try:
@@ -115,7 +117,7 @@ class _Unpacking:
         finally:
             for tar in tars:
                 os.close(tar)
-        for place, mode in reversed(directories):  # nothing could be put into one without rights
+        for place, mode in reversed(directories):  # no file could be created in a directory without permissions
             place.chmod(mode)
 
     def _add(self, entry: Entry, place: Path, tar: int) -> None:
@@ -161,5 +163,5 @@ class _Unpacking:
 def _octal(text: bytes) -> int:
     try:
         return int(text, 8)
-    except ValueError:  # another notation, for times that no program has a need of
+    except ValueError:  # base 256, for times beyond the range of octal digits
         return 0

@@ -1,7 +1,7 @@
-"""Messages between a process and the one that starts its sandboxes: a length, and what ``marshal`` makes of a value.
+"""Messages between a process and the one that starts its sandboxes: a length, and a value encoded by ``marshal``.
 
-Both run the same Python. Only the innermost part of Python's sockets is used: the rest takes longer to import than a
-sandbox to start. Spec: unix(7), ``SCM_RIGHTS``, for the descriptors that come with a message.
+Both run the same Python. Only ``_socket`` is used, because ``socket`` takes longer to import than a sandbox takes to
+start. Spec: unix(7), ``SCM_RIGHTS``, for the descriptors of a message.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_DESCRIPTORS: Final = 64
-"""How many descriptors one message may bring."""
+"""The largest number of descriptors in one message."""
 
 _LENGTH: Final = 4
 _INTEGER: Final = 4
 
 
-def send(channel: socket, message: Any, descriptors: Sequence[int] = ()) -> None:  # noqa: ANN401 - what marshal takes
+def send(channel: socket, message: Any, descriptors: Sequence[int] = ()) -> None:  # noqa: ANN401 - any value that marshal encodes
     """Send *message*, and copies of *descriptors*.
 
     Raises:

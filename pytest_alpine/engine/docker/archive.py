@@ -1,4 +1,4 @@
-"""The files of a container, as an engine that speaks Docker's API tells of them.
+"""The files of a container, read and written by the archive endpoints of Docker's API.
 
 Spec: the Engine API, "Get information about files in a container", "Get an archive of a filesystem resource"
 """
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pytest_alpine.engine.docker.live_rootfs import ContainerArchive
     from pytest_alpine.image.blobs.layer import ByteStream
 
-# Two empty blocks. Podman's reader is gone after them, and whatever tarfile adds may meet a broken pipe.
+# Two empty blocks. Podman stops reading after them, so that further bytes of tarfile could cause a broken pipe.
 _END_OF_ARCHIVE: Final = 2 * tarfile.BLOCKSIZE
-# What the kernel, and the engine in its place, say of paths through files and of loops.
+# The errors of the kernel, and of engines, for paths through files and for loops of links.
 _NOWHERE: Final = re.compile(r"not a directory|too many (?:links|levels of symbolic links)")
 _STAT: Final = "X-Docker-Container-Path-Stat"
 
@@ -45,7 +45,7 @@ class DockerArchive:
     """See ``ContainerArchive.literal_paths``."""
 
     def exists(self, path: str) -> bool:
-        """Whether *path* leads to anything, links followed."""
+        """Whether *path* leads to a file; follows links."""
         try:
             target = self._target(path)
             if target:
@@ -56,19 +56,19 @@ class DockerArchive:
 
     @contextmanager
     def open(self, path: str) -> Iterator[ByteStream]:
-        """Open a tar of what stands at *path* and below it."""
-        # Not through the SDK, which reads an archive to its end even where one header is enough.
+        """Open a tar of the file at *path* and everything below it."""
+        # The SDK is not used: it reads an archive to its end, even if one header is enough.
         with self._request("GET", "archive", path) as response, docker_errors(f"cannot read {path}"):
             yield response.raw
 
     @contextmanager
     def export(self) -> Iterator[ByteStream]:
-        """Open a tar of the whole root filesystem, without what is mounted into it."""
+        """Open a tar of the whole root filesystem without mounts."""
         with self._request("GET", "export") as response, docker_errors(f"cannot export {self.container}"):
             yield response.raw
 
     def write(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-        """Make a file with the content *data*, and the directories that it is to stand in.
+        """Write a file with the content *data*, and create missing directories above it.
 
         Raises:
             EngineError: the engine refused.
@@ -83,7 +83,7 @@ class DockerArchive:
             self.client.api.put_archive(self.container, "/", buffer.getvalue()[:end])
 
     def _target(self, path: str) -> str:
-        """Return where the link at *path* leads in the end, or "" for anything but a link.
+        """Return the final target of the link at *path*, or "" if it is not a link.
 
         Raises:
             FileNotInImage: there is nothing.
@@ -95,7 +95,7 @@ class DockerArchive:
         except (KeyError, ValueError, binascii.Error) as error:
             raise EngineError(f"the engine tells nothing of {path!r} in {self.container}: {error!r}") from error
         except EngineRefusedError:
-            # The answer to HEAD has no text; what is wrong is told by the other request alone.
+            # An answer to HEAD has no text; the other request reports the error.
             with self.open(path):
                 raise
 
@@ -106,7 +106,7 @@ class DockerArchive:
         params: dict[str, Any] = {} if path is None else {"path": path}
         doing = f"cannot look at {path or 'the files'} in {self.container}"
         with docker_errors(doing):
-            # Engines compress archives for who takes it, which costs more than it saves.
+            # Engines compress archives if the client accepts it, which costs more time than it saves.
             headers = {"Accept-Encoding": "identity"}
             response = api.request(method, url, params=params, headers=headers, stream=True, timeout=api.timeout)
         with response:
@@ -121,7 +121,7 @@ class DockerArchive:
 
 
 def _is_nowhere(status: int, said: str) -> bool:
-    """Whether an engine's refusal means that a path leads nowhere, and not that the container is gone."""
+    """Whether an engine's refusal means that a path leads nowhere, and not that the container does not exist."""
     return _NOWHERE.search(said) is not None or (status == HTTPStatus.NOT_FOUND and "No such container" not in said)
 
 

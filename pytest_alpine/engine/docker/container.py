@@ -1,4 +1,4 @@
-"""A running container of an engine that speaks Docker's API."""
+"""A running container of an engine with Docker's API."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _HOSTNAME: Final = 12  # digits of its ID
 
 
 class DockerContainer(Container):
-    """A running container. A context manager that stops it; any number of threads may use it at once."""
+    """A running container, as a context manager that stops it. Several threads may use it at the same time."""
 
-    def __init__(  # noqa: PLR0913 - what the engine knows of it
+    def __init__(  # noqa: PLR0913 - the facts that the engine knows
         self,
         client: DockerClient,
         container_id: str,
@@ -53,7 +53,7 @@ class DockerContainer(Container):
         self._id = container_id
         self._api = api
         self.archive = DockerArchive(client=client, container=container_id, literal_paths=api.literal_paths)
-        """Its files, as the engine hands them out even if it does not run."""
+        """Its files, which the engine can read even if the container does not run."""
         self._live = LiveRootFS(self.archive, self._run_as_root)
 
     @property
@@ -63,38 +63,38 @@ class DockerContainer(Container):
 
     @property
     def enter_command(self) -> str:
-        """The command that opens a shell in it, for people."""
+        """The command by which people open a shell in the container."""
         return f"{self._api.command} exec -it {self._name} /bin/sh"
 
     @property
     def remove_command(self) -> str:
-        """The command that removes it, for people."""
+        """The command by which people remove the container."""
         return f"{self._api.command} rm -fv {self._name}"
 
     @property
     def rootfs(self) -> RootFS:
-        """The root filesystem; every question is answered as it is at that moment."""
+        """The root filesystem; every call reads its present state."""
         return self._live
 
     def at_once(self) -> AbstractContextManager[RootFS]:
-        """Open what is best asked many questions in a row; each of them costs an emulator ten times as much."""
+        """Open the root filesystem for many reads: a snapshot if each command is slow, in an emulator."""
         return self.snapshot() if self._emulated else nullcontext(self._live)
 
     def snapshot(self) -> AbstractContextManager[RootFS]:
-        """Open a copy of all files, as every question costs a command."""
+        """Open a copy of all files, because every read of the live files takes a command."""
         return self._live.snapshot()
 
     def _put(self, path: str, data: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
         self.archive.write(path, data, mode=mode, uid=uid, gid=gid)
 
     def logs(self) -> str:
-        """Return what the container's first process, and whoever writes to its outputs, has written."""
+        """Return the output of the container's first process, and of others that write to the same outputs."""
         with docker_errors(f"cannot read the logs of container {self._name}"):
             text: bytes = self._client.api.logs(self._id)
         return text.decode("utf-8", "surrogateescape")
 
     def memory(self) -> int:
-        """Return the memory in use now, in bytes: of all processes and tmpfs, without cache that can be dropped."""
+        """Return the memory in use now, in bytes: of all processes and tmpfs, without droppable cache."""
         if not self._api.measures_memory:
             raise EngineError(
                 f"the engine does not measure the memory of container {self._name}: it runs without root, and its "
@@ -113,7 +113,7 @@ class DockerContainer(Container):
         return found
 
     def write_hosts(self) -> None:
-        """Write ``/etc/hosts``, which the engine does only where it makes a network."""
+        """Write ``/etc/hosts``, which the engine writes only if the container has a network."""
         names = hosts_file(self._id[:_HOSTNAME])
         told = self._run_as_root(f"[ -s {HOSTS_FILE} ] || echo {shlex.quote(names.rstrip())} >{HOSTS_FILE}")
         if told is None or told.exit_code:
@@ -136,7 +136,7 @@ class DockerContainer(Container):
 
 
 def remove_container(client: DockerClient, container_id: str, name: str) -> bool:
-    """Kill a container and remove it with its volumes; return whether it was there to be removed.
+    """Kill a container and remove it with its volumes; return whether it existed.
 
     Args:
         client: the connection to its engine.

@@ -1,4 +1,4 @@
-"""The Docker engine, and others that speak its API.
+"""The Docker engine, and others with its API.
 
 Spec: https://docs.docker.com/reference/api/engine/
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class DockerEngine:
-    """An engine that speaks Docker's API. Any number of threads may use it at once."""
+    """An engine with Docker's API. Several threads may use it at the same time."""
 
     def __init__(self, connect: Connect = connect, command: str | None = None, *, network: str | None = None) -> None:
         """Use the engine that *connect* connects to.
@@ -41,19 +41,19 @@ class DockerEngine:
             EngineError: it failed.
         """
         self.connect = connect
-        """Opens a connection of its own; whoever connects closes."""
+        """Opens a new connection, which the caller closes."""
         self._client = connect()
         with docker_errors("cannot ask the engine what it is"):
             self._info: dict[str, Any] = self._client.info()
         self.api = read_api(self._info, command)
-        """How it differs from others that speak Docker's API."""
+        """The properties in which the engine differs from others with Docker's API."""
         self.machines = Machines(
             native=Platform.parse(self._info["Architecture"]),
             handlers=read_handlers() if self._is_here() else None,
         )
-        """What its machine runs."""
+        """The platforms that its machine runs."""
         self.images = DockerImages(self._client, f"{self._info['Name']} {self._info['DockerRootDir']}")
-        """The images it holds."""
+        """The images in the store of the engine."""
         self._running = RunningContainers()
         self._starter = DockerStart(
             self._client, self._running, native=self.machines.native.machine, api=self.api, network=network
@@ -61,11 +61,11 @@ class DockerEngine:
 
     @property
     def name(self) -> str:
-        """The word for it in ``--alpine-engine``."""
+        """The name of the engine in ``--alpine-engine``."""
         return self.api.name
 
     def describe(self) -> str:
-        """Return one line about it: version, storage, and which platforms it emulates."""
+        """Return one line about the engine: version, storage, and the platforms that it emulates."""
         version = f"{self.name} {self._info.get('ServerVersion', '')}, {self._info.get('Driver', '')}"
         if self.machines.handlers is None:
             return f"{version}; which platforms it emulates, trying tells"
@@ -81,22 +81,22 @@ class DockerEngine:
         return self._starter.start(image, self.images.ensure(image), emulated=emulated)
 
     def sweep(self) -> list[str]:
-        """Remove the containers of runs on this machine that are dead, and return their names."""
+        """Remove the containers of dead runs on this machine, and return their names."""
         with docker_errors("cannot list containers"):
             found = self._client.api.containers(all=True, filters={"label": RUN})
         removed = []
         for container in found:
             name = next(iter(container.get("Names") or ()), container["Id"]).lstrip("/")
-            # Another process may sweep, too, and have removed it.
+            # Another process may sweep at the same time, and have removed it.
             dead = not name.startswith(KEPT) and is_dead(container["Labels"])
             if dead and remove_container(self._client, container["Id"], name):
                 removed.append(name)
         return removed
 
     def close(self) -> None:
-        """Stop all containers that this object started, but those that are kept, and close the connection.
+        """Stop all containers that this object started, except those that are kept, and close the connection.
 
-        Those too that could not be stopped before, or of which it is not known whether they were made.
+        Includes containers that could not be stopped before, and those that may not have been created.
 
         Raises:
             EngineError: one could not be stopped.

@@ -1,7 +1,7 @@
-"""Images in the store of an engine that speaks Docker's API: found there, or loaded, and always verified.
+"""Images in the store of an engine with Docker's API: found or loaded, and always verified.
 
-A classic store names an image by the digest of its configuration, one with containerd by that of its manifest or
-index; so an image is looked for by its ID, and by a name of ours that holds the ID.
+In a classic store, the ID of an image is the digest of its configuration; in containerd's, that of its manifest or
+index. So an image is searched by its ID, and by a name that contains its ID and that this package gave to it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from pytest_alpine.image.image import Image
 
-# From here on one name may hold several platforms, and the engine has to be told which one is meant.
+# From this version on, a name may have several platforms, so that requests contain the platform.
 _INSPECTS_PLATFORMS: Final = (1, 49)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineImage:
-    """An image that the engine holds."""
+    """An image in the store of the engine."""
 
     name: str
-    """What containers are made from: an ID."""
+    """The ID that containers are created from."""
     platform: str
-    """Its platform as the engine itself writes it."""
+    """Its platform as the engine writes it."""
 
 
 class DockerImages:
@@ -44,7 +44,7 @@ class DockerImages:
         self._engine_id = engine_id
 
     def ensure(self, image: Image) -> EngineImage:
-        """Return *image* as the engine holds it; where it does not, it is loaded first, by one process only.
+        """Return *image* in the store of the engine. If it is missing, one process loads it.
 
         Raises:
             EngineError: the engine failed, or holds something else by this name.
@@ -61,7 +61,7 @@ class DockerImages:
         return held
 
     def verify(self, image: Image, name: str) -> EngineImage:
-        """Return what the engine holds as *name*, which must be *image*.
+        """Return the engine's image *name*, after the check that it is *image*.
 
         Raises:
             EngineError: it is another image, or one for another platform.
@@ -119,11 +119,11 @@ def _platform_object(platform: Platform) -> dict[str, str]:
 
 
 def _verified(image: Image, name: str, found: dict[str, Any]) -> EngineImage:
-    """Return what the engine tells of an image, if it is *image*: the same layers, for the platform asked for."""
+    """Return the engine's image, after the check that it is *image*: the same layers and the same platform."""
     words = [str(found.get(key) or "") for key in ("Os", "Architecture", "Variant")]
     held = Platform(os=words[0], architecture=words[1], variant=words[2])
     wanted = image.platform
-    # Old images for ARM name no variant; then their index told it.
+    # The configuration of an old image for ARM has no variant; only the index has it.
     same = held == wanted or (not words[2] and (held.os, held.architecture) == (wanted.os, wanted.architecture))
     if not same:
         raise EngineError(f"{image}: the engine holds {name} for {str(held)!r} (expected {str(wanted)!r})")

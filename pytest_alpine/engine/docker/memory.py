@@ -1,7 +1,7 @@
-"""How much memory a container uses, as its control group counts it.
+"""The memory that a container uses, as its control group counts it.
 
 Specs: https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
-What is counted is what ``docker stats`` shows: all but the cache that the kernel would drop first.
+It is the number that ``docker stats`` shows: all memory except the cache that the kernel would drop first.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The group of the container itself is what it sees there, in both versions.
+# In both versions, a container sees its own group at these paths.
 READ_MEMORY: Final = """
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /sys/fs/cgroup || exit
 if [ -f memory.current ]; then exec cat memory.current memory.stat; fi
 [ -f memory/memory.usage_in_bytes ] && exec cat memory/memory.usage_in_bytes memory/memory.stat
 """
-"""A shell script that prints the number of bytes, and then the names and numbers of what it is made of."""
+"""A shell script that prints the number of bytes, and then the names and numbers of its parts."""
 
-# Version 1 counts the groups below, too.
+# Version 1 also counts the groups below.
 _CACHE: Final = ("total_inactive_file", "inactive_file")
 
 
 def parse_memory(text: str) -> int | None:
-    """Return the bytes in use that READ_MEMORY told of; None where it told something else."""
+    """Return the bytes in use from the output of READ_MEMORY; None if it cannot be parsed."""
     first, _, rest = text.partition("\n")
     if not first.isdecimal():
         return None
@@ -35,7 +35,7 @@ def parse_memory(text: str) -> int | None:
 
 
 def memory_in_stats(stats: Mapping[str, Any]) -> int | None:
-    """Return the bytes in use by the ``memory_stats`` of an engine; None where it did not measure."""
+    """Return the bytes in use from an engine's ``memory_stats``; None if the engine did not measure them."""
     usage = stats.get("usage")
     return None if usage is None else _in_use(int(usage), stats.get("stats") or {})
 

@@ -1,4 +1,4 @@
-"""Processes in a container of an engine that speaks Docker's API.
+"""Processes in a container of an engine with Docker's API.
 
 Spec: the Engine API, "Exec"
 """
@@ -35,7 +35,7 @@ class DockerProcess:
     stream: EngineStream
 
     def exit_code(self) -> int:
-        """Return how the process ended, after its stream has."""
+        """Return the exit code; to be called after the end of its stream."""
         deadline = time.monotonic() + _SETTLING
         while True:
             with docker_errors("cannot tell how a command ended"):
@@ -71,7 +71,7 @@ class DockerProcesses:
         return DockerProcess(client=self.client, id=made["Id"], stream=EngineStream(connection, tty=program.tty))
 
     def kill(self, pid: int, *, itself: bool = False) -> None:
-        """Kill what the process *pid* started."""
+        """Kill the processes that *pid* started, and with *itself* also *pid*."""
         kill_by_shell(self, pid, itself=itself)
 
     def why_stopped(self) -> str | None:
@@ -90,7 +90,7 @@ class DockerProcesses:
 
 
 def kill_by_shell(processes: Processes, pid: int, *, itself: bool) -> None:
-    """Kill what the process *pid* started by a shell in the container, as its processes are out of reach here.
+    """Kill the processes that *pid* started. Uses a shell in the container: its processes are out of reach here.
 
     See ``Processes.kill``.
     """

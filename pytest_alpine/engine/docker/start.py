@@ -1,4 +1,4 @@
-"""Starting containers so that they stay, whatever their images are made to run.
+"""Starts containers that keep running, without the entrypoints of their images.
 
 Spec: the Engine API, "Create a container"
 """
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from pytest_alpine.platforms import Machine
 
 _NO_SUCH_NETWORK: Final = re.compile(r"network .*not found")
-# Podman without catatonit, which it does not tell before.
+# Podman without catatonit, which it does not report earlier.
 _NO_INIT: Final = "container-init binary not found"
-# A container that dies at its start does so within this many seconds.
+# Seconds within which a container that fails at its start dies.
 _DYING: Final = 2.0
 
 
@@ -56,7 +56,7 @@ class DockerStart:
     def __init__(
         self, client: DockerClient, running: RunningContainers, *, api: Api, network: str | None, native: Machine
     ) -> None:
-        """Start nothing yet.
+        """Start no container yet.
 
         Args:
             client: the connection to the engine.
@@ -70,12 +70,12 @@ class DockerStart:
         self._api = api
         self._has_init = api.has_init
         self._network = network
-        # Making a network that is then not used takes Docker as long as all else of a start.
+        # To create a network that is not used takes Docker as long as the rest of a start.
         self._network_disabled = network == NO_NETWORK and api.disables_networks
         self._native = native
 
     def start(self, image: Image, held: EngineImage, *, emulated: bool) -> DockerContainer:
-        """Start a container of *image*, which the engine has as *held*; see ``Engine.start``."""
+        """Start a container of *image*, which is *held* in the engine's store; see ``Engine.start``."""
         if self._has_init:
             with suppress(_NoShellError, _NoInitError):
                 return self._started(image, held, BY_SHELL, emulated=emulated)
@@ -97,7 +97,7 @@ class DockerStart:
         self, image: Image, held: EngineImage, options: Mapping[str, Any], *, emulated: bool
     ) -> DockerContainer:
         name = container_name(image)
-        # An engine that dies may have made the container without answering.
+        # An engine that dies may have created the container without an answer.
         self._running.add(name, partial(remove_container, self._client, name, name))
         forget = partial(self._running.forget, name)
         try:
@@ -115,12 +115,12 @@ class DockerStart:
         return container
 
     def _kept_alive(self, program: Sequence[str]) -> dict[str, Any]:
-        """Return the options of a container that runs nothing but *program*."""
+        """Return the options of a container that runs only *program*."""
         host_config = self._client.api.create_host_config(init=self._has_init or None, network_mode=self._network)
         return {
             "entrypoint": list(program),
             "command": [],
-            # What the image is made to run does not run, so that nothing can tell how it is.
+            # The image's own program does not run, so that its health check would fail.
             "healthcheck": {"test": ["NONE"]},
             "host_config": host_config,
             "network_disabled": self._network_disabled,
@@ -128,7 +128,7 @@ class DockerStart:
 
     @contextmanager
     def _refusals(self, image: Image) -> Iterator[None]:
-        """Tell apart why the engine refuses to create or to start a container of *image*."""
+        """Raise the reason why the engine refuses to create or to start a container of *image*."""
         try:
             yield
         except EngineRefusedError as error:
@@ -155,7 +155,7 @@ class DockerStart:
 
 
 def _diagnosis(container: DockerContainer, program: Sequence[str], error: AlpineError) -> AlpineError:
-    """Return what *error* at the start of *container* really was."""
+    """Return the cause of *error* at the start of *container*."""
     if isinstance(error, (EngineUnavailable, _NoInitError, _NoNetworkError)):
         return error
     words = _last_words(container, error)
@@ -165,11 +165,11 @@ def _diagnosis(container: DockerContainer, program: Sequence[str], error: Alpine
 
 
 def _last_words(container: DockerContainer, error: AlpineError) -> str:
-    """Return all that is said about the end of *container*, for which the engine may need a moment."""
+    """Return all messages about the end of *container*; waits, because the engine may report the end later."""
     deadline = time.monotonic() + _DYING
     while (why := container.why_stopped()) is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    # The error that tells of it says so again.
+    # The caller adds this prefix again.
     return all_said(container, error, why or "").removeprefix(f"{_cannot_start(container)}: ")
 
 

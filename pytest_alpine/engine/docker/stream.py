@@ -1,4 +1,4 @@
-"""The hijacked connection of an exec: what a process in a container reads and writes.
+"""The hijacked connection of an exec, which carries the standard streams of a process in a container.
 
 Spec: the Engine API, "Attach to a container", for how engines put two outputs into one connection.
 """
@@ -26,7 +26,7 @@ class EngineStream:
 
     def __init__(self, connection: Any, *, tty: bool) -> None:  # noqa: ANN401 - a socket, or a channel of ssh
         self._connection = connection
-        # Of a plain socket the SDK gives a file-like wrapper, which cannot send.
+        # For a plain socket, the SDK returns a file-like wrapper, which cannot send.
         self._socket: socket.socket = getattr(connection, "_sock", connection)
         self._tty = tty
         self._rest = bytearray()
@@ -46,7 +46,7 @@ class EngineStream:
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, deadline: float) -> Iterator[tuple[int, bytes]]:
-        """Yield what the process wrote, as it comes."""
+        """Yield the output of the process as it arrives."""
         yield from self._frames()
         while data := self._read(deadline):
             if self._tty:
@@ -56,12 +56,12 @@ class EngineStream:
                 yield from self._frames()
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Close the connection to the process."""
         with suppress(OSError):
             # Wakes a thread that is still reading.
             self._socket.shutdown(socket.SHUT_RDWR)
         response = getattr(self._connection, "_response", None)
-        # From the outermost to the innermost: each flushes what is below it.
+        # From the outermost to the innermost, because each flushes the one below.
         for part in (response, self._connection, self._socket):
             if part is not None:
                 part.close()

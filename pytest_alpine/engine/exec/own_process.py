@@ -48,7 +48,7 @@ def run_in_own_process(command: Command, processes: Processes, *, has_shell: boo
     except EngineRefusedError as error:
         if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        # Podman closes the connection if there is no such program or user.
+        # Podman answers with a server error if there is no such program or user.
         said = error.explanation.encode("utf-8", "surrogateescape")
         return Finished(exit_code=127 if _NOT_FOUND.search(said) else 126, stdout=b"", stderr=said)
     outputs = _Outputs(re.compile(rb"\A%s (\d+)\r?\n" % token.encode()))
