@@ -1,4 +1,4 @@
-"""Collects, where the terminal is, what all processes of a run report."""
+"""Collects the reports of all processes of a run, in the process that has the terminal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _CRASH = "???"
 
 
 def hand_over(config: Any, summary: RunSummary) -> None:  # noqa: ANN401 - xdist adds to pytest's config
-    """Hand the controller what this worker, whose config it is, knows alone."""
+    """Send to the controller the facts that only this worker knows; *config* is the worker's."""
     config.workeroutput[_NOT_CLEANED_UP] = summary.not_cleaned_up
     config.workeroutput[_UNUSED] = summary.unused
 
 
 class ReportCollector:
-    """Counts the tests of each cell, and remembers in pytest's cache how long they took."""
+    """Counts the tests of each cell, and writes to pytest's cache how long they took."""
 
     def __init__(self, summary: RunSummary, config: pytest.Config) -> None:
         self._summary = summary
@@ -48,7 +48,7 @@ class ReportCollector:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Count the tests that killed workers, before reports are written; remember how long each cell took."""
+        """Before reports are written, count the tests that killed workers, and store how long each cell took."""
         if self._summary.has_results:
             for nodeid in self._crashed:
                 self._count_crash(nodeid)
@@ -56,7 +56,7 @@ class ReportCollector:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 - xdist may be absent
-        """Take over what a worker handed over."""
+        """Receive the facts that a worker sent."""
         output = getattr(node, "workeroutput", {})
         self._summary.not_cleaned_up.extend(output.get(_NOT_CLEANED_UP, ()))
         self._summary.unused.extend(output.get(_UNUSED, ()))

@@ -18,7 +18,7 @@ class CellContainers:
     """Counts the containers that tests still need of each cell, to start them ahead and to stop them in time."""
 
     def __init__(self, start: Callable[[Cell], Container], *, processes: int, whole_cells: bool) -> None:
-        """Start nothing yet.
+        """Start no container yet.
 
         Args:
             start: starts a container of a cell.
@@ -33,13 +33,13 @@ class CellContainers:
         self._kept: set[str] = set()
 
     def expect(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Tell what the next tests need, in order: containers of which cell, and whether fresh ones."""
+        """Set the containers that the next tests need, in order: the cell of each, and whether it is a fresh one."""
         self._left = Counter(needs)
         self._idle.difference_update(cell for cell, fresh in needs if not fresh)
         self._pool.expect(needs)
 
     def finished(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Tell that a test with these needs has ended; containers that no other test needs are stopped."""
+        """Record that a test with these needs has ended; stop the containers that no other test needs."""
         for cell, fresh in needs:
             self._left[cell, fresh] -= 1
             left = self._left[cell, fresh]
@@ -74,7 +74,7 @@ class CellContainers:
             self._pool.stop(container)
 
     def keep(self, container: Container, cell: Cell) -> None:
-        """Leave *container* running for good; keeping again does nothing.
+        """Leave *container* running permanently; a second call does nothing.
 
         Raises:
             EngineError: the engine refused.
@@ -85,7 +85,7 @@ class CellContainers:
             self._pool.forget(cell, container)
 
     def close(self) -> None:
-        """Stop every container that is not kept, and return when all are gone.
+        """Stop every container that is not kept, and return when all are removed.
 
         Raises:
             AlpineError: one could not be stopped.

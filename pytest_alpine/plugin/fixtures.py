@@ -1,4 +1,4 @@
-"""The fixtures: they fetch from the session, and hold no logic of their own."""
+"""The fixtures. They get their values from the session, and contain no logic of their own."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The entry point of the plugin: what every pytest session on the machine loads, so it is short and imports little.
+"""The entry point of the plugin. Every pytest session on the machine loads it, so it is short and imports little.
 
-What a session does once it uses the plugin is in ``session_hooks``.
+``session_hooks`` has the hooks of a session that uses the plugin.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:  # noqa
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - xdist may be absent
-    """Prepare to collect what a worker reports, and tell the worker what it must know of the run."""
+    """Prepare to collect the reports of a worker, and send the worker the facts of the run that it needs."""
     session_of(node.config)
     from pytest_alpine.plugin.progress import hear
     from pytest_alpine.plugin.xdist.workers import tell_worker
@@ -88,13 +88,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which test runs: a fixture of the session is not told who asks for it."""
+    """Store which test runs, because pytest does not tell a session-scoped fixture which test requests it."""
     item.config.stash[_fixtures.running_key] = item
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-    """Give a test that asks for ``alpine_cell`` while it runs its only cell."""
+    """Give its only cell to a test that requests ``alpine_cell`` while it runs."""
     if fixturedef.argname == "alpine_cell" and not hasattr(request, "param"):
         from pytest_alpine.plugin.parametrize import set_only_cell
 

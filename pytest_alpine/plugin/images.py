@@ -1,4 +1,4 @@
-"""The images of cells: each is opened when a test first needs it, and forgotten after the last test that does."""
+"""The images of cells. Each is opened when a test first needs it, and dropped after the last test that needs it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class CellImages:
-    """The image of each cell, and what was measured of it."""
+    """The image of each cell, and its sizes."""
 
     def __init__(self, settings: Settings, say: Callable[[str], None], run: str = "") -> None:
-        """Open nothing yet.
+        """Open no image yet.
 
         Args:
             settings: what the options say.
@@ -41,7 +41,7 @@ class CellImages:
 
     @cached_property
     def access(self) -> Access:
-        """What all images of the run share: the local store, and what each tag resolved to."""
+        """The access that all images of the run share: the local store, and the digest of each tag."""
         from pytest_alpine.engine.select import connect_to_store
         from pytest_alpine.image.access import Access
 
@@ -67,13 +67,13 @@ class CellImages:
         return image
 
     def expect(self, cells: Iterable[Cell]) -> None:
-        """Count how many of the tests ahead are of each cell."""
+        """Count the tests of each cell that will run."""
         self._tests_left = Counter(cells)
 
     def finished(self, cell: Cell) -> None:
-        """Count a test of *cell* that is over; forget the image after the last one, because its facts take memory."""
+        """Record that a test of *cell* has ended; drop the image after the last one, because its facts take memory."""
         self._tests_left[cell] -= 1
-        if self._tests_left[cell] == 0:  # it is below 0 for a test that was not known to be of this cell
+        if self._tests_left[cell] == 0:  # it is negative if the test was not known to be of this cell
             self._images.pop(cell, None)
 
     def describe(self, cell: Cell) -> dict[str, Any]:
@@ -107,5 +107,5 @@ def _packages(image: Image) -> dict[str, int]:
 
     try:
         return sizes_by_package(image)
-    except AlpineError:  # an image without a package database has sizes all the same
+    except AlpineError:  # an image without a package database has sizes too
         return {}

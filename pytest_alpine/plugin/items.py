@@ -1,4 +1,4 @@
-"""What a collected test asks for: its cell, and which containers of it."""
+"""The cell of a collected test, and the containers that it requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def cell_of(item: pytest.Item) -> Cell | None:
 
 
 def needs_of(item: pytest.Item) -> Sequence[tuple[Cell, bool]]:
-    """Return the containers that *item* asks for: the cell of each, and whether it is a fresh one."""
+    """Return the containers that *item* requests: the cell of each, and whether it is a fresh one."""
     cell = cell_of(item)
     if cell is None or item.get_closest_marker("skip"):
         return ()

@@ -1,4 +1,4 @@
-"""What ``@pytest.mark.alpine(...)`` declares."""
+"""The declarations of ``@pytest.mark.alpine(...)``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_markers(markers: Iterable[pytest.Mark]) -> Declaration | None:
-    """Return what a test's *markers* declare, the closest first: its own, its class's, its module's; None for none.
+    """Return the declaration of a test's *markers*, closest first: test, class, module; None if there are none.
 
     Raises:
         AlpineError: see ``read_marker``.
@@ -25,7 +25,7 @@ def read_markers(markers: Iterable[pytest.Mark]) -> Declaration | None:
 
 
 def read_marker(marker: pytest.Mark) -> Declaration:
-    """Return what *marker* declares.
+    """Return the declaration of *marker*.
 
     Raises:
         AlpineError: it has an unknown argument, or an argument has a wrong type; the message says what was expected.

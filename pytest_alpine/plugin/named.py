@@ -1,4 +1,4 @@
-"""The tags and platforms that the command line names, and no test has: such a run must not look green."""
+"""Tags and platforms of the command line that no test has. A run with such options must fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HasCell(Protocol):
-    """A cell, or what became of one."""
+    """A cell, or the result of one."""
 
     @property
     def tag(self) -> str:
@@ -45,11 +45,11 @@ def unused(chosen: Declaration, cells: Iterable[HasCell]) -> list[str]:
 
 
 def explain(options: Sequence[str]) -> str:
-    """Return what is wrong with *options* that no test has a cell for."""
+    """Return the message about *options* that no test has a cell for."""
     return f"no test has a cell for {', '.join(options)}: correct it, or add it to what the tests' markers declare"
 
 
 def may_ask_later(items: Sequence[pytest.Item]) -> bool:
-    """Whether no collected test has a cell, but one may ask for it when it runs: by ``request``, or in a doctest."""
+    """Whether no collected test has a cell, but one may request it while it runs, by ``request`` or in a doctest."""
     names = [item.fixturenames if isinstance(item, pytest.Function) else ("request",) for item in items]
     return any("request" in used for used in names) and not any("alpine_cell" in used for used in names)

@@ -1,4 +1,4 @@
-"""Which cells a test runs on: once per cell, or once on its only cell."""
+"""The cells that a test runs for: once per cell, or once for its only cell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def assign_only_cell(item: pytest.Item, session: AlpineSession) -> None:
     """Note at *item* the cell that it gets when it runs, if its matrix has exactly one."""
     try:
         cells = session.cells(item.iter_markers("alpine"))
-    except AlpineError:  # told when the test runs
+    except AlpineError:  # reported when the test runs
         return
     if len(cells) == 1:
         item.stash[cell_key] = cells[0]

@@ -1,4 +1,4 @@
-"""Our errors in tests: each is a failure or a skip with one message."""
+"""This package's errors in tests: each becomes a failure or a skip with one message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BETWEEN: Final = ("contextlib", "functools", "testinfra")  # libraries between 
 
 @contextmanager
 def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None]:
-    """Turn our errors into a failure or a skip that shows the message alone, without stack and causes."""
+    """Turn this package's errors into a failure or a skip that shows only the message, without stack and causes."""
     __tracebackhide__ = True
     try:
         yield
@@ -37,9 +37,9 @@ def problems_told(settings: Settings, cell: Cell | None = None) -> Iterator[None
 
 
 def shown_alone(error: BaseException) -> None:
-    """Make a report show one of our errors at the line that called us, without its causes and our own lines.
+    """Make a report show an error of this package at the test's line, without its causes and this package's lines.
 
-    Its message says what the causes, which are errors of other libraries, mean.
+    The causes are errors of other libraries, which the message already explains.
     """
     if isinstance(error, AlpineError):
         error.__cause__ = None
@@ -55,7 +55,7 @@ def _end_before_ours(traceback: TracebackType | None) -> None:
             if caller is not None:
                 caller.tb_next = None
             return
-        if top in _RUNNERS:  # they call the test, or a fixture of ours, whose own lines are then shown
+        if top in _RUNNERS:  # they call the test, or a fixture of this package, whose own lines are then shown
             caller = None
         elif top not in _BETWEEN:
             caller = traceback

@@ -1,4 +1,4 @@
-"""Tells the user about steps that take long: one line on the terminal, which goes away when the step is over.
+"""Shows steps that take long: one line on the terminal, which is removed when the step is over.
 
 xdist's workers have no terminal. They send their texts to the controller, on a channel beside xdist's own.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PLUGIN: Final = "alpine-progress"
 
 _INPUT: Final = "alpine_progress"
-_TAIL: Final = 20  # characters that stay of the end of a text that is too long: they say how far the step is
+_TAIL: Final = 20  # characters kept at the end of a text that is too long, because they show the progress
 
 # ECMA-48: to the start of the line and erase it; one line up; so many columns to the right.
 _ERASE: Final = "\r\x1b[K"
@@ -28,24 +28,24 @@ _RIGHT: Final = "\x1b[{}C"
 
 
 class ProgressLine:
-    """A line of the terminal below the one that pytest writes; it goes away before pytest goes on."""
+    """A line on the terminal below the one that pytest writes; it is removed before pytest continues."""
 
     def __init__(self, config: pytest.Config) -> None:
         """Write to what is standard output now; while tests run, pytest captures standard output."""
         self._pytest = config.get_terminal_writer()
         self._terminal = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         self._shown = False
-        self._lock = RLock()  # workers are heard in threads of their own
+        self._lock = RLock()  # the texts of workers arrive in threads of their own
 
     def say(self, text: str) -> None:
-        """Show *text* in place of what was said last."""
+        """Show *text* in place of the last text."""
         with self._lock:
             self._write(_ERASE if self._shown else "\n", _fitted(f"alpine: {text}", self._pytest.fullwidth - 1))
             self._shown = True
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Remove the line, put the cursor back where pytest left it, and write nothing meanwhile."""
+        """Remove the line, move the cursor back to where pytest left it, and write nothing meanwhile."""
         with self._lock:
             if self._shown:
                 column = self._pytest.width_of_current_line
@@ -54,7 +54,7 @@ class ProgressLine:
             yield
 
     def _write(self, *texts: str) -> None:
-        with suppress(OSError):  # the terminal is gone
+        with suppress(OSError):  # the terminal was closed
             self._terminal.write("".join(texts))
             self._terminal.flush()
 
@@ -97,7 +97,7 @@ def say(config: pytest.Config, text: str) -> None:
     channel = getattr(config, "workerinput", {}).get(_INPUT)
     line: ProgressLine | None = config.pluginmanager.get_plugin(_PLUGIN)
     if channel is not None:
-        with suppress(OSError):  # the controller is gone
+        with suppress(OSError):  # the controller has ended
             channel.send(text)
     elif line is not None:
         line.say(text)

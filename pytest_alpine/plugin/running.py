@@ -26,10 +26,10 @@ KEPT: Final = "alpine: kept"
 
 
 class RunningCells:
-    """The engine, opened when it is first needed, and its containers."""
+    """The engine, which is opened when it is first needed, and its containers."""
 
     def __init__(self, settings: Settings, worker: Worker, open_image: Callable[[Cell], Image]) -> None:
-        """Start nothing yet.
+        """Start no container yet.
 
         Args:
             settings: what the options say.
@@ -67,7 +67,7 @@ class RunningCells:
         return CellContainers(self._start, processes=self._worker.processes, whole_cells=self._worker.whole_cells)
 
     def expect(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Start the first containers that the tests ahead need; see ``CellContainers.expect``."""
+        """Start the first containers that the next tests need; see ``CellContainers.expect``."""
         if not needs or self._settings.engine == "none":
             return
         alone = self._settings.engine == "bubblewrap" and not self._settings.hosts
@@ -79,7 +79,7 @@ class RunningCells:
         self.containers.expect(needs)
 
     def finished(self, needs: Sequence[tuple[Cell, bool]]) -> None:
-        """Stop the containers that no test needs any more, after a test that needed these."""
+        """Record that a test with these needs has ended; stop the containers that no other test needs."""
         if self._has_containers:
             self.containers.finished(needs)
 
@@ -98,7 +98,7 @@ class RunningCells:
         from pytest_alpine.report.sections import container_sections
 
         for found in fixtures:
-            if isinstance(found, Container):  # a suite may have fixtures of its own by our names
+            if isinstance(found, Container):  # a suite may override the fixtures
                 yield from container_sections(found)
                 if self._settings.keep:
                     yield KEPT, self._keep(cell, found)
@@ -106,7 +106,7 @@ class RunningCells:
     def close(self) -> Iterator[str]:
         """Stop all containers and close the engine; yield a line for each problem."""
         engine, self._engine = self._engine, None
-        with suppress(AlpineError):  # the engine tries to stop it again, and tells
+        with suppress(AlpineError):  # the engine tries to stop it again, and reports the error
             if self._has_containers:
                 self.containers.close()
         try:

@@ -1,4 +1,4 @@
-"""What one pytest process knows of the run."""
+"""The state of the plugin in one pytest process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AlpineSession:
     """The state of the plugin in one process."""
 
     def __init__(self, settings: Settings, worker: Worker, say: Callable[[str], None]) -> None:
-        """Open and start nothing yet.
+        """Open no image and start no container yet.
 
         Args:
             settings: what the options say.
@@ -60,19 +60,19 @@ class AlpineSession:
         return unused(self.settings.chosen, filter(None, map(cell_of, items)))
 
     def expect(self, items: Sequence[pytest.Item]) -> None:
-        """Take note of the tests that run next, in order, and start the first containers that they need."""
+        """Set the tests that run next, in order, and start the first containers that they need."""
         self.images.expect(filter(None, map(cell_of, items)))
         self.running.expect([need for item in items for need in needs_of(item)])
 
     def finished(self, item: pytest.Item) -> None:
-        """Forget the image, and stop the containers, that no test needs any more after *item*."""
+        """Drop the image and stop the containers that no test needs after *item*."""
         cell = cell_of(item)
         if cell is not None:
             self.images.finished(cell)
         self.running.finished(needs_of(item))
 
     def describe(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """Add to *report* what is known of the cell of *item* and, after a failure, what its containers did."""
+        """Add the cell of *item* to *report* and, after a failure, logs and last commands of its containers."""
         cell = cell_of(item)
         if cell is None:
             return
@@ -82,7 +82,7 @@ class AlpineSession:
         report.alpine_cell = self._note(cell).to_json()  # type: ignore[attr-defined]
 
     def close(self) -> None:
-        """Stop all containers and close the engine; problems are told in the summary."""
+        """Stop all containers and close the engine; problems appear in the summary."""
         self.summary.not_cleaned_up.extend(self.running.close())
 
     def _note(self, cell: Cell) -> CellNote:

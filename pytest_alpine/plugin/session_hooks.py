@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def register_hooks(config: pytest.Config) -> AlpineSession:
-    """Make the state of this process, and register the hooks that work on it.
+    """Create the state of this process, and register the hooks that use it.
 
     Raises:
         pytest.UsageError: an option has a wrong value.
@@ -43,20 +43,20 @@ _GREEN: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 class SessionHooks:
-    """Starts, notes and ends what the tests need; each hook is a sentence."""
+    """Prepares images and containers for tests, collects results, and cleans up."""
 
     def __init__(self, session: AlpineSession) -> None:
         self._session = session
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
-        """Say what is under test, and what runs it; nothing in a suite that may not be about images at all."""
+        """Show the images under test and the engine. Show nothing in a suite that may not test images at all."""
         settings = self._session.settings
         if not settings.configured:
             return []
         from pytest_alpine.engine.select import describe_choice
         from pytest_alpine.report.header import header_lines
 
-        # Asks no engine under --collect-only.
+        # Under --collect-only, no engine is contacted.
         engine = settings.engine if config.option.collectonly else describe_choice(settings.engine)
         return header_lines(settings, engine)
 
@@ -80,7 +80,7 @@ class SessionHooks:
             raise pytest.UsageError(explain(options))
 
     def pytest_deselected(self) -> None:
-        """Judge no tag that only a test that does not run might have asked for."""
+        """Report no unused tag, because a deselected test might have requested it."""
         self._session.summary.unused.clear()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -98,7 +98,7 @@ class SessionHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note in the report which cell it is of and, in that of a failure, what its containers did."""
+        """Add the cell to the report and, after a failure, logs and last commands of its containers."""
         report = yield
         self._session.describe(item, report)
         return report
@@ -132,12 +132,12 @@ class SessionHooks:
                 terminalreporter.line(line)
 
     def pytest_unconfigure(self) -> None:
-        """Stop what is still running, however the run ended."""
+        """Stop all containers that still run, however the run ended."""
         self._session.close()
 
 
 class WorkerPlan:
-    """Tells the session of an xdist worker which tests are its own."""
+    """Reports to the session of an xdist worker which tests the worker runs."""
 
     def __init__(self, session: AlpineSession, queue: WorkerQueue) -> None:
         self._session = session

@@ -1,4 +1,4 @@
-"""What the options say: read, checked, and told as a usage error where they are wrong."""
+"""The values of the options: read and checked. A wrong value is a usage error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MISSING: Final = ("fail", "skip")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What the command line and the ini file say."""
+    """The values of the command line and the ini file."""
 
     chosen: Declaration
     """The command line's matrix."""
@@ -60,7 +60,7 @@ class Settings:
 
 
 def read_settings(config: pytest.Config) -> Settings:
-    """Return what the command line and the ini file of *config* say.
+    """Return the values of the command line and the ini file of *config*.
 
     Raises:
         pytest.UsageError: the value of an option is wrong; the message names the values that it can have.
@@ -112,7 +112,7 @@ def _check_ledger(settings: Settings) -> None:
 def _check_declarations(settings: Settings) -> None:
     if not settings.configured:
         return
-    # Check the ini file alone first: what it says wrong also appears in the two together.
+    # Check the ini file alone first, because its mistakes also appear in the combination.
     for origin, declared in (("the ini file", settings.ini), ("the command line", settings.chosen.over(settings.ini))):
         try:
             check(declared)

@@ -1,4 +1,4 @@
-"""The state of the plugin in one pytest process: made when something first needs it, kept in the config's stash."""
+"""The state of the plugin in one pytest process. It is created at its first use, and kept in the config's stash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY: Final = pytest.StashKey["AlpineSession"]()
 
 
 def session_of(config: pytest.Config) -> AlpineSession:
-    """Return the state of this process; the first call makes it, and registers the hooks that work on it.
+    """Return the state of this process. The first call creates it, and registers the hooks that use it.
 
     Raises:
         pytest.UsageError: an option has a wrong value.

@@ -1,4 +1,4 @@
-"""What a run tells at its end, where the terminal is: the grid, report files, the size ledger, and what went wrong."""
+"""The end of a run: the grid, report files, the size ledger, and problems; in the process that has the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RunSummary:
 
     @cached_property
     def results(self) -> Results:
-        """What became of each cell."""
+        """The result of each cell."""
         from pytest_alpine.report.results import Results
 
         return Results(self._settings.chosen.over(self._settings.ini).tags or ())
@@ -67,7 +67,7 @@ class RunSummary:
         if self.has_results:
             from pytest_alpine.report.grid import grid_lines
 
-            # The head of a run with a declared matrix has said so.
+            # A run with a declared matrix says so in its header.
             moving = not self._settings.configured and any(cell.tag == "latest" for cell in self.results)
             note = ["latest moves: pin a tag with --alpine-tag or alpine_tags"] if moving else []
             yield "tag x platform", [*grid_lines(self.results), *note]

@@ -27,7 +27,7 @@ _CACHE: Final = "alpine/seconds"
 
 
 def cell_group(nodeid: str) -> str:
-    """Return what the test *nodeid* is sent together with: its group, its cell, or the test alone.
+    """Return the group of the test *nodeid*: its xdist group, its cell, or the test alone.
 
     >>> cell_group("tests/test_app.py::test_x[3.22-arm-v7-param]"), cell_group("test_app.py::test_y[3]")
     ('3.22-arm-v7', 'test_app.py::test_y[3]')
@@ -60,7 +60,7 @@ def _native_slugs() -> frozenset[str]:
 
 
 class Durations:
-    """How long a test of each cell takes: as long as last time, which pytest's cache remembers, else a guess."""
+    """How long a test of each cell takes: the time of the last run, which is in pytest's cache, else a guess."""
 
     def __init__(self, known: Mapping[str, float]) -> None:
         self._known = known
@@ -69,20 +69,20 @@ class Durations:
 
     @classmethod
     def read(cls, cache: Any) -> Durations:  # noqa: ANN401 - pytest's cache, or None where it is off
-        """Return what *cache* remembers."""
+        """Return the durations in *cache*."""
         known = cache.get(_CACHE, {}) if cache is not None else {}
         if not isinstance(known, dict):
             known = {}
         return cls({cell: seconds for cell, seconds in known.items() if isinstance(seconds, (int, float))})
 
     def write(self, cache: Any) -> None:  # noqa: ANN401 - pytest's cache, or None where it is off
-        """Let *cache* remember the seconds of this run and, for cells that did not run, those of before."""
+        """Write to *cache* the seconds of this run and, for cells that did not run, those of earlier runs."""
         if cache is not None and self._spent:
             seen = {cell: round(spent / len(self._tests[cell]), 4) for cell, spent in self._spent.items()}
             cache.set(_CACHE, {**self._known, **seen})
 
     def add(self, nodeid: str, seconds: float) -> None:
-        """Note how long a phase of the test *nodeid*, which is of a cell, took."""
+        """Add the seconds of one phase of the test *nodeid*, which belongs to a cell."""
         cell = cell_group(nodeid)
         self._spent[cell] = self._spent.get(cell, 0.0) + seconds
         self._tests.setdefault(cell, set()).add(nodeid)
