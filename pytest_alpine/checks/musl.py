@@ -24,10 +24,12 @@ def assert_musl(target: Image | Container, foreign: str | Iterable[str] = ()) ->
 
     There must be no loader of glibc beside musl's, and no ELF file that was built for glibc. The versions of the
     symbols that a file needs tell (``GLIBC_2.34``). gcompat, which gives musl the names of glibc, is allowed.
+    Prebuilt files of Node packages count only where Node would load them: not ``name.glibc.node`` beside
+    ``name.musl.node``.
 
     Args:
         target: an image or a running container.
-        foreign: paths of files that are built for glibc on purpose: shell patterns, such as ``*/prebuilds/*``, where
+        foreign: paths of files that are built for glibc on purpose: shell patterns, such as ``/opt/vendor/*``, where
             ``*`` matches ``/`` too.
 
     Raises:
@@ -60,7 +62,7 @@ def _loaders(snapshot: Snapshot) -> Iterator[Finding]:
 def _built_for_glibc(snapshot: Snapshot, foreign: tuple[str, ...]) -> Iterator[Finding]:
     elves = [(binary.path, binary.entry.size, binary.elf) for binary in snapshot.facts.binaries.elves]
     built = [(-size, path, elf) for path, size, elf in elves if elf is not None and elf.glibc_versions]
-    built = [found for found in built if not matches(found[1], foreign)]
+    built = [found for found in built if found[1] not in snapshot.unloaded and not matches(found[1], foreign)]
     for _, path, elf in sorted(built, key=itemgetter(0, 1)):
         yield Finding(
             check="musl",

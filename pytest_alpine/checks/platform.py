@@ -39,7 +39,8 @@ def assert_platform(target: Image | Container, foreign: str | Iterable[str] = ()
     The check reads the image's configuration, ``/etc/apk/arch``, the packages' architecture and the header of every ELF
     file. As v6 and v7 of arm share that header, it reads the build attributes of their files too, and the name of the C
     library that they are linked to. In a running container, ``apk --print-arch`` is run.
-    What is missing is not an error.
+    What is missing is not an error. Prebuilt files of Node packages for other platforms are none where one for this
+    platform stands beside them.
 
     Args:
         target: an image or a running container.
@@ -62,7 +63,11 @@ def find_platform(target: Image | Container, foreign: str | Iterable[str] = ()) 
 
 
 def _findings(snapshot: Snapshot, globs: tuple[str, ...]) -> Iterator[Finding]:
-    odd = [(binary, actual) for binary, actual in _odd_files(snapshot) if not matches(binary.path, globs)]
+    odd = [
+        (binary, actual)
+        for binary, actual in _odd_files(snapshot)
+        if binary.path not in snapshot.unloaded and not matches(binary.path, globs)
+    ]
     odd.sort(key=lambda pair: (-pair[0].entry.size, pair[0].path))
     yield from (*_config(snapshot), *_arch(snapshot), *_packages(snapshot), *_own_view(snapshot))
     yield from (_finding(snapshot.named(binary.path), snapshot.platform, actual) for binary, actual in odd)

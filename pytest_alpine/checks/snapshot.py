@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_alpine.apk.database import has_installed
 from pytest_alpine.apk.package import Packages
+from pytest_alpine.checks.prebuilt import unloaded_prebuilts
 from pytest_alpine.checks.today import today as current_day
 from pytest_alpine.errors import FileNotInImage
 from pytest_alpine.facts.base import KeptFacts, RootFSFacts
@@ -84,6 +85,11 @@ class Snapshot:
     @cached_property
     def _has_packages(self) -> bool:
         return has_installed(self.rootfs)
+
+    @cached_property
+    def unloaded(self) -> frozenset[str]:
+        """The paths of prebuilt files of Node packages that nobody loads here; see ``unloaded_prebuilts``."""
+        return unloaded_prebuilts(self.facts.binaries.elves, self.platform)
 
     def owner(self, path: str) -> Package | None:
         """Return the package that installed the file at *path*, or None; see ``Owners``.

@@ -87,8 +87,8 @@ class View:
         return any(posixpath.basename(path) == name for path in self.snapshot.entries)
 
     def is_foreign(self, path: str) -> bool:
-        """Whether the file at *path* is not checked."""
-        return matches(path, self.foreign)
+        """Whether the file at *path* is not checked, or is a prebuilt file that nobody loads here."""
+        return path in self.snapshot.unloaded or matches(path, self.foreign)
 
     def runs(self, elf: ElfFile) -> bool:
         """Whether the platform's kernel can start *elf*, by its machine."""
