@@ -52,7 +52,9 @@ def open_part(path: Path, offset: int, length: int) -> IO[bytes]:
 class FilePart(io.RawIOBase):
     """A part of an open file, as a separate file. It has its own position, so that threads can share the open file."""
 
-    def __init__(self, descriptor: int, offset: int = 0, size: int | None = None, *, close: bool = False) -> None:
+    def __init__(
+        self, descriptor: int, offset: int = 0, size: int | None = None, *, close: bool = False, where: str = ""
+    ) -> None:
         """Show *size* bytes from *offset* of the file *descriptor*.
 
         Args:
@@ -60,12 +62,14 @@ class FilePart(io.RawIOBase):
             offset: the first byte of the part.
             size: the length of the part in bytes; up to the end of the file when None.
             close: whether ``close`` also closes the descriptor.
+            where: what messages call the file; errors of the disk stay OSErrors if it is empty.
         """
         self._descriptor = descriptor
         self._offset = offset
         self._size = os.fstat(descriptor).st_size - offset if size is None else size
         self._place = 0
         self._close = close
+        self._where = where
 
     def readable(self) -> bool:
         """Return True."""
@@ -86,9 +90,18 @@ class FilePart(io.RawIOBase):
         return self._place
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Read into *buffer*, and return the number of bytes; 0 at the end."""
+        """Read into *buffer*, and return the number of bytes; 0 at the end.
+
+        Raises:
+            ImageError: the disk fails.
+        """
         with memoryview(buffer) as whole, whole[: max(0, self._size - self._place)] as room:
-            count = os.preadv(self._descriptor, [room], self._offset + self._place)
+            try:
+                count = os.preadv(self._descriptor, [room], self._offset + self._place)
+            except OSError as error:
+                if not self._where:
+                    raise
+                raise ImageError(f"cannot read {self._where}: {error.strerror or error}") from error
         self._place += count
         return count
 

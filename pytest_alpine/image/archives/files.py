@@ -86,10 +86,10 @@ class Folder:
     def open(self, name: str) -> Iterator[ByteStream]:
         """Open the file *name*."""
         try:
-            stream = (self._root / name).open("rb", buffering=0)
+            descriptor = os.open(self._root / name, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise MalformedImage(f"{self.where}: cannot read {name}: {error.strerror or error}") from error
-        with stream:
+        with closing(FilePart(descriptor, close=True, where=f"{self.where}, {name}")) as stream:
             yield stream
 
 
@@ -122,7 +122,7 @@ class Archive:
         found = self._find(name)
         if found is None:
             raise MalformedImage(f"{self.where}: {name} is named, but is not in the archive")
-        with closing(FilePart(self._descriptor, *found)) as stream:
+        with closing(FilePart(self._descriptor, *found, where=self.where)) as stream:
             yield stream
 
     def _find(self, name: str) -> tuple[int, int] | None:
@@ -157,13 +157,13 @@ def _open_file(path: Path, where: str) -> int:
 
 
 def _is_compressed(descriptor: int, where: str) -> bool:
-    head = FilePart(descriptor).read(BLOCK)
-    with decompressed(FilePart(descriptor), where) as plain:
+    head = FilePart(descriptor, where=where).read(BLOCK)
+    with decompressed(FilePart(descriptor, where=where), where) as plain:
         return not head.startswith(plain.read(BLOCK))
 
 
 def _unpacked(descriptor: int, where: str, scratch: Path) -> int:
-    with incoming_file(scratch) as incoming, decompressed(FilePart(descriptor), where) as plain:
+    with incoming_file(scratch) as incoming, decompressed(FilePart(descriptor, where=where), where) as plain:
         while piece := plain.read(_PIECE):
             with store_errors(incoming.path):
                 incoming.stream.write(piece)
@@ -176,7 +176,7 @@ def _index(descriptor: int, where: str) -> tuple[dict[str, tuple[int, int]], dic
     """Return the offset and size of every file by name, and what every link leads to."""
     found: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
-    with closing(io.BufferedReader(FilePart(descriptor))) as stream:
+    with closing(io.BufferedReader(FilePart(descriptor, where=where))) as stream:
         for member in members(stream, where):
             name = posixpath.normpath(member.name)
             if member.isreg():

@@ -5,12 +5,14 @@ Spec: the tree that https://wiki.alpinelinux.org/wiki/How_to_setup_a_Alpine_Linu
 
 from __future__ import annotations
 
+import os
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_alpine.errors import ImageError, ImageNotFound
+from pytest_alpine.rootfs.file_part import FilePart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +110,10 @@ class FolderMirror:
     def open(self, path: str, *, size: int | None, what: str) -> Iterator[ByteStream]:  # noqa: ARG002 - reports of the network
         """Open the file at *path*."""
         try:
-            stream = (self.root / path).open("rb")
+            descriptor = os.open(self.root / path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise ImageNotFound(f"{what}: no such file: {self.root / path}") from error
         except OSError as error:
             raise ImageError(f"cannot read {self.root / path}: {error.strerror}") from error
-        with stream:
+        with closing(FilePart(descriptor, close=True, where=str(self.root / path))) as stream:
             yield stream
