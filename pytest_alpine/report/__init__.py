@@ -1,1 +1,1 @@
-"""What a run found, as data and as lines, tables and files."""
+"""The results of a run, as data, lines, tables and files."""

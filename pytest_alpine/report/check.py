@@ -1,4 +1,4 @@
-"""What the checks of an image found, as data."""
+"""The findings of an image's checks, as data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_data(image: Image, outcome: Outcome) -> dict[str, Any]:
-    """Return what the checks of *image* found, and in ``problems`` which checks cannot tell, and why."""
+    """Return the findings for *image*, and in ``problems`` the checks that could not run, and why."""
     return {
         **image_data(image),
         "findings": [asdict(finding) for finding in outcome.findings],

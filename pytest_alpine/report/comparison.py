@@ -1,4 +1,4 @@
-"""What differs between two images, as data."""
+"""The differences between two images, as data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def comparison_data(comparison: Comparison) -> dict[str, Any]:
-    """Return all that differs between two images."""
+    """Return all differences between two images."""
     return {
         "old": comparison.old,
         "new": comparison.new,
@@ -23,5 +23,5 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
 
 
 def unpublished_data(reference: str, platform: Platform | None) -> dict[str, Any]:
-    """Return that *reference* is not published for *platform*, so that there is nothing to compare."""
+    """Return the data for a *reference* that is not published for *platform*, so that nothing can be compared."""
     return {"unpublished": reference, "platform": None if platform is None else str(platform)}

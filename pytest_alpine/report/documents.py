@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write_document(path: Path, text: str) -> None:
-    """Write *text* to *path*, in folders that are made.
+    """Write *text* to *path*; creates missing folders.
 
     Raises:
         AlpineError: it cannot be written.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def facts_data(image: Image) -> dict[str, Any]:
-    """Return the facts of *image* as plain values; a fact that it does not tell is None, and ``problems`` says why.
+    """Return the facts of *image* as plain values. A fact that cannot be read is None, and ``problems`` says why.
 
     Raises:
         ImageError: the image cannot be fetched, or breaks its specification.
@@ -79,7 +79,7 @@ def _healthcheck(check: Healthcheck | None) -> dict[str, Any] | None:
 
 
 def facts_lines(facts: dict[str, Any]) -> Iterator[str]:
-    """Yield *facts*, as ``facts_data`` returns them, for people to read."""
+    """Yield the lines of *facts*, which ``facts_data`` returned, for people to read."""
     config, libc, shell, release = (facts[name] for name in ("config", "libc", "shell", "release"))
     rows = {
         "image": facts["digest"] or facts["id"],

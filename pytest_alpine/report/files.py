@@ -106,4 +106,4 @@ def _row(cell: CellResult) -> list[str]:
 
 
 FORMATS: Final[dict[str, Callable[[Sequence[CellResult]], str]]] = {".json": _json, ".md": _markdown, ".html": _html}
-"""Suffix and how to render it."""
+"""The functions that render a report, by suffix."""

@@ -1,4 +1,4 @@
-"""The lines at the head of a run: what is under test, and which engine runs it."""
+"""The lines in the header of a run: the images under test, and the engine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class HeaderSettings(Protocol):
-    """What the header shows."""
+    """The settings that the header shows."""
 
     @property
     def chosen(self) -> Declaration:
-        """What the command line declares."""
+        """The declaration of the command line."""
         ...
 
     @property
     def ini(self) -> Declaration:
-        """What the ini file declares."""
+        """The declaration of the ini file."""
         ...
 
     @property

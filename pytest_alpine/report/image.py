@@ -1,4 +1,4 @@
-"""Which image a report is about, as data."""
+"""The image that a report is about, as data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def image_data(image: Image) -> dict[str, Any]:
-    """Return what names *image*."""
+    """Return the reference, platform, ID and digest of *image*."""
     return {
         "reference": str(image.reference),
         "platform": str(image.platform),

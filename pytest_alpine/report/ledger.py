@@ -31,7 +31,7 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ledger:
-    """What the images weighed when the ledger was written."""
+    """The sizes of the images at the time when the ledger was written."""
 
     images: Mapping[str, Mapping[str, Mapping[str, Any]]]
     """Reference, platform, and the row: measures in bytes, and ``packages``."""
@@ -39,7 +39,7 @@ class Ledger:
 
     @classmethod
     def read(cls, path: Path) -> Ledger:
-        """Return the ledger at *path*; an empty one where there is no file.
+        """Return the ledger at *path*; an empty one if there is no file.
 
         Raises:
             AlpineError: the file is no ledger.
@@ -94,7 +94,7 @@ class Ledger:
 
 
 def _row(cell: CellResult) -> dict[str, Any]:
-    # Leave out a measure that could not be taken: every later comparison with a zero would be wrong.
+    # Leave out a missing measure: with a zero in its place, every later comparison would be wrong.
     row: dict[str, Any] = {name: size for name in _MEASURES if (size := getattr(cell, name))}
     if row and cell.packages:
         row["packages"] = dict(cell.packages)

@@ -15,13 +15,13 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellNote:
-    """What one test's report tells about its cell. xdist sends it between processes as a plain dictionary."""
+    """The facts about its cell in one test's report. xdist sends it between processes as a plain dictionary."""
 
     tag: str
     platform: str
     reference: str
     row: int = 0
-    """The place of the tag among the tags that were declared with it."""
+    """The position of the tag among the declared tags."""
     published: bool = True
     emulated: bool | None = None
     """None if no container ran."""
@@ -39,15 +39,15 @@ class CellNote:
 
 @dataclass(kw_only=True, slots=True)
 class CellResult:
-    """What became of one cell."""
+    """The results of one cell."""
 
     tag: str
     platform: str
     reference: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    """Test id and outcome."""
+    """The outcome of each test, by its id."""
     duration: float = 0.0
-    """Seconds over all phases of its tests."""
+    """The seconds of all phases of its tests together."""
     published: bool = True
     emulated: bool | None = None
     digest: str | None = None
@@ -65,7 +65,7 @@ class Results:
     """All cells of a run, row by row. The order does not depend on which worker reported first."""
 
     def __init__(self, tags: Sequence[str] = ()) -> None:
-        """Hold no cell yet; iteration starts with the rows of *tags*, in this order."""
+        """Start without cells; iteration starts with the rows of *tags*, in this order."""
         self._tags = {tag: number for number, tag in enumerate(tags)}
         self._rows: dict[tuple[str, str], int] = {}
         self._cells: dict[tuple[str, str, str], CellResult] = {}

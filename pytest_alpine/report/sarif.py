@@ -76,7 +76,7 @@ def _result(image: Image, finding: Finding, rule: int) -> dict[str, Any]:
 def _location(image: Image, finding: Finding) -> dict[str, Any]:
     """Return where a finding is: the file in the image; else the image, for what is no file has no place in it."""
     logical = {"fullyQualifiedName": visible(f"{image.reference} ({image.platform}): {finding.subject}")}
-    path = finding.subject.partition(" (")[0]  # behind it stands the package
+    path = finding.subject.partition(" (")[0]  # the package follows
     if path.startswith("/"):
         place = {"uri": _relative(path), "uriBaseId": _ROOT}
     else:
@@ -92,6 +92,6 @@ def _relative(path: str) -> str:
 
 
 def _fingerprint(image: Image, finding: Finding) -> str:
-    """Return what stays the same for one problem of one image over its builds."""
+    """Return a fingerprint that stays the same for one problem of one image over several builds."""
     parts = (finding.check, finding.subject, str(image.platform))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

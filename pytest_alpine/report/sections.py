@@ -1,4 +1,4 @@
-"""What the report of a failed test tells about its container."""
+"""Sections about a container in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def container_sections(container: Container) -> Iterator[tuple[str, str]]:
         yield f"alpine: last commands in {container}", commands
     try:
         logs = last_lines(container.logs().encode("utf-8", "surrogateescape"))
-    except AlpineError as error:  # what went wrong may be the engine itself
+    except AlpineError as error:  # the engine itself may have failed
         logs = str(error)
     if logs:
         yield f"alpine: end of the logs of {container}", logs

@@ -1,4 +1,4 @@
-"""How large an image is, and what takes the space: as data and as lines."""
+"""The sizes of an image and of its packages, as data and as lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def size_data(image: Image) -> dict[str, Any]:
     """Return the measures of *image* and the bytes of each of its packages, the largest first.
 
-    ``packages`` is None where there is no package database, and ``problems`` says so.
+    ``packages`` is None if there is no package database, and ``problems`` says so.
 
     Raises:
         ImageError: the image cannot be fetched, or breaks its specification.
@@ -39,7 +39,7 @@ def size_data(image: Image) -> dict[str, Any]:
 
 
 def size_lines(data: dict[str, Any]) -> Iterator[str]:
-    """Yield what ``size_data`` returned, for people."""
+    """Yield the lines of *data*, which ``size_data`` returned, for people to read."""
     yield data["name"]
     for name, size in data["size"].items():
         yield f"  {name:<10}  {'-' if size is None else format_size(size):>9}"

@@ -249,13 +249,13 @@ def test_a_dist_that_the_user_chose_stays(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """
 def pytest_xdist_make_scheduler(config, log):
-    print("dealt by", config.option.dist)
+    print("distributed by", config.option.dist)
 """
     )
     pytester.makepyfile(USES_IMAGE)
     args = ("--alpine-image=oci:layout", "--alpine-tag=1.0", "-s")
-    pytester.runpytest_subprocess("-n2", "--dist=worksteal", *args).stdout.fnmatch_lines(["dealt by worksteal"])
-    pytester.runpytest_subprocess("-n2", *args).stdout.fnmatch_lines(["dealt by loadgroup"])
+    pytester.runpytest_subprocess("-n2", "--dist=worksteal", *args).stdout.fnmatch_lines(["distributed by worksteal"])
+    pytester.runpytest_subprocess("-n2", *args).stdout.fnmatch_lines(["distributed by loadgroup"])
 
 
 def test_broken_images_fail_with_one_message(pytester: pytest.Pytester, layout: Path) -> None:

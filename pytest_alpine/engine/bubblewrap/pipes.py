@@ -84,7 +84,7 @@ class PipeStream:
                 return
             self._closed = True
             os.eventfd_write(self._closing, 1)
-            self._let_go()
+            self._close_unused()
 
     @contextmanager
     def _used(self) -> Iterator[None]:
@@ -98,9 +98,9 @@ class PipeStream:
         finally:
             with self._lock:
                 self._users -= 1
-                self._let_go()
+                self._close_unused()
 
-    def _let_go(self) -> None:
+    def _close_unused(self) -> None:
         """Close all descriptors, if ``close`` was called and no thread uses them."""
         if not self._closed or self._users:
             return

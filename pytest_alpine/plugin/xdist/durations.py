@@ -1,4 +1,4 @@
-"""How long the tests of each cell take, and which tests are sent to xdist's workers together."""
+"""The durations of the tests of each cell, and the groups of tests that are sent to a worker of xdist together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NATIVE: Final = "native"
 EMULATED: Final = "emulated"
 OTHER: Final = "other"
 
-# Seconds that a test takes if nothing is known; an emulator is some times slower.
+# Seconds that a test takes if no duration is known; an emulator is several times slower.
 _GUESSES: Final = {NATIVE: 0.1, EMULATED: 0.5, OTHER: 0.05}
 
 _CACHE: Final = "alpine/seconds"

@@ -1,4 +1,4 @@
-"""The tests that xdist has sent to this worker so far: they come in portions, and xdist may take some back."""
+"""The tests that xdist has sent to this worker so far. They arrive in portions, and xdist may take some back."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _LEAD: Final = 2.0
 
 
 def make_scheduler(config: pytest.Config, log: Producer) -> CellScheduling:
-    """Return a scheduler that knows how long each cell took last time."""
+    """Return a scheduler that uses the durations of the last run."""
     return CellScheduling(config, log, Durations.read(getattr(config, "cache", None)))
 
 
@@ -36,7 +36,7 @@ class CellScheduling(LoadScopeScheduling):
     def __init__(self, config: pytest.Config, log: Producer, durations: Durations) -> None:
         super().__init__(config, log)
         self._durations = durations
-        # The groups that wait, by kind, the longest last.
+        # The waiting groups, by kind, the longest last.
         self._waiting: dict[str, list[str]] = {}
 
     def remove_node(self, node: WorkerController) -> str | None:
@@ -54,7 +54,7 @@ class CellScheduling(LoadScopeScheduling):
         return crashed
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
-        """Note that a worker has run a test, and send it more."""
+        """Record that a worker has run a test, and send it more."""
         group = cell_group(self.registered_collections[node][item_index])
         super().mark_test_complete(node, item_index, duration)
         if all(self.assigned_work[node][group].values()):

@@ -1,4 +1,4 @@
-"""A process's place among those of the run: alone, or one of xdist's workers, which may be on another machine.
+"""The role of a process in the run: the only one, or a worker of xdist, which may be on another machine.
 
 Spec: https://execnet.readthedocs.io/en/latest/basics.html#xspec
 """
@@ -22,10 +22,10 @@ _SSH: Final = "alpine_ssh"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Worker:
-    """What a process must know of the others."""
+    """The facts about the run that depend on its other processes."""
 
     processes: int = 1
-    """How many run tests on this machine, this one among them."""
+    """The number of processes that run tests on this machine, including this one."""
     whole_cells: bool = True
     """Whether this process gets all tests of a cell at once; else more of them may come later."""
     native: Platform | None = None
@@ -34,11 +34,11 @@ class Worker:
     ssh: str = ""
     """The ssh destination of this machine, as seen from where the run was started; empty if that is this machine."""
     run: str = ""
-    """What names this run in all its processes; empty if there is only this one."""
+    """The identifier of this run in all its processes; empty if there is only this one."""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Worker:
-        """Return the place of this process."""
+        """Return the facts for this process."""
         told: dict[str, Any] | None = getattr(config, "workerinput", None)
         if told is None:
             return cls()
@@ -52,12 +52,12 @@ class Worker:
         )
 
     def typed(self, command: str) -> str:
-        """Return *command*, which is for this process's machine, as people type it where the run was started."""
+        """Return *command*, which is for this process's machine, as people type it on the machine of the controller."""
         return f"ssh -t {self.ssh} {shlex.quote(command)}" if self.ssh else command
 
 
 def tell_worker(node: Any) -> None:  # noqa: ANN401 - xdist has no types
-    """Tell the worker *node*, which is about to start, what its ``Worker`` says."""
+    """Send the worker *node*, which is about to start, the fields of its ``Worker``."""
     with suppress(InvalidPlatform):  # Alpine has no architecture for this machine
         node.workerinput[_NATIVE] = str(Platform.native())
     if node.gateway.spec.ssh:
