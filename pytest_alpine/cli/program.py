@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pytest_alpine import __version__
-from pytest_alpine.cli import check, compare, facts, sizes
+from pytest_alpine.cli import cache, check, compare, facts, sizes
 from pytest_alpine.cli.output import ERROR, OK, tell_error
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.image.access import Access
@@ -22,7 +22,7 @@ from pytest_alpine.image.access import Access
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (facts, check, sizes, compare)
+_COMMANDS = (facts, check, sizes, compare, cache)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -76,6 +76,12 @@ class CellImages:
         if self._tests_left[cell] == 0:  # it is negative if the test was not known to be of this cell
             self._images.pop(cell, None)
 
+    def close(self) -> None:
+        """Forget all images, which may be removed from the store then."""
+        self._images.clear()
+        if "access" in self.__dict__:
+            self.access.end_uses()
+
     def describe(self, cell: Cell) -> dict[str, Any]:
         """Return whether the image of *cell* is published and, if it was opened, its digest and sizes in bytes."""
         image = self._images.get(cell)

@@ -76,6 +76,7 @@ _OPTIONS: Final = (
         "the date on which a branch of Alpine must still be supported, as YYYY-MM-DD (default: today, in UTC)",
     ),
 )
+_CACHE_LIMIT: Final = "alpine_cache_limit"
 _FLAGS: Final = {
     "update-sizes": "write the sizes of this run into the size ledger",
     "keep": "leave the containers of failed tests running",
@@ -90,6 +91,8 @@ def add_options(parser: pytest.Parser) -> None:
         text = f"{option.text}; repeat it, or separate with commas" if option.several else option.text
         group.addoption(f"--alpine-{option.name}", action=action, metavar=option.metavar, default=None, help=text)
         parser.addini(option.ini, f"{option.text}; see --alpine-{option.name}", type=kind, default=None)  # type: ignore[arg-type]
+    text = "what the cache may hold after a run, such as 10 GB; images that were not used for longest go first"
+    parser.addini(_CACHE_LIMIT, f"{text} (default: no limit)", type="string", default=None)
     for name, text in _FLAGS.items():
         group.addoption(f"--alpine-{name}", action="store_true", help=text)
 
@@ -97,4 +100,6 @@ def add_options(parser: pytest.Parser) -> None:
 def any_given(config: pytest.Config) -> bool:
     """Whether the command line or the ini file sets any option of the plugin."""
     given = (value for name, value in vars(config.option).items() if name.startswith("alpine_"))
-    return any(value not in (None, False) for value in given) or any(config.getini(one.ini) for one in _OPTIONS)
+    return any(value not in (None, False) for value in given) or any(
+        map(config.getini, (*(one.ini for one in _OPTIONS), _CACHE_LIMIT))
+    )

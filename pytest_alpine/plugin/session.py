@@ -82,8 +82,9 @@ class AlpineSession:
         report.alpine_cell = self._note(cell).to_json()  # type: ignore[attr-defined]
 
     def close(self) -> None:
-        """Stop all containers and close the engine; problems appear in the summary."""
+        """Stop all containers, close the engine, and end the use of images; problems appear in the summary."""
         self.summary.not_cleaned_up.extend(self.running.close())
+        self.images.close()
 
     def _note(self, cell: Cell) -> CellNote:
         return CellNote(

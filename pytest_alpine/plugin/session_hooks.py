@@ -36,6 +36,10 @@ def register_hooks(config: pytest.Config) -> AlpineSession:
     if not _is_worker(config):
         config.pluginmanager.register(ReportCollector(session.summary, config), "alpine-results")
         register_progress_line(config)
+        if settings.cache_limit is not None:
+            from pytest_alpine.plugin.cache_limit import CacheLimit
+
+            config.pluginmanager.register(CacheLimit(settings.cache_limit, session.summary), "alpine-cache-limit")
     return session
 
 

@@ -52,6 +52,8 @@ class Settings:
     keep: bool
     """Whether the containers of failed tests stay."""
     today: date | None
+    cache_limit: int | None
+    """Bytes that the store may hold after the run; any number when None."""
 
     @property
     def configured(self) -> bool:
@@ -88,6 +90,7 @@ def read_settings(config: pytest.Config) -> Settings:
         update_sizes=config.getoption("alpine_update_sizes"),
         keep=config.getoption("alpine_keep"),
         today=_today(config),
+        cache_limit=_cache_limit(config),
     )
     if settings.update_sizes and settings.sizes is None:
         raise pytest.UsageError(
@@ -186,6 +189,18 @@ def _today(config: pytest.Config) -> date | None:
         return parse_day(value)
     except ValueError as error:
         raise pytest.UsageError(f"--alpine-today={value}: {error}") from error
+
+
+def _cache_limit(config: pytest.Config) -> int | None:
+    value = config.getini("alpine_cache_limit")
+    if not value:
+        return None
+    from pytest_alpine.sizes import parse_size
+
+    try:
+        return parse_size(value)
+    except AlpineError as error:
+        raise pytest.UsageError(f"alpine_cache_limit: {error}") from error
 
 
 def _reports(config: pytest.Config) -> tuple[Path, ...]:

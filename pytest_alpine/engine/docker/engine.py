@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.dockerapi.client import Connect, connect, docker_errors
@@ -17,6 +18,7 @@ from pytest_alpine.engine.docker.start import DockerStart
 from pytest_alpine.engine.emulation import Machines, describe_platforms, read_handlers
 from pytest_alpine.engine.labels import KEPT, RUN, is_dead
 from pytest_alpine.engine.running import RunningContainers
+from pytest_alpine.errors import EngineRefusedError
 from pytest_alpine.platforms import Platform
 
 if TYPE_CHECKING:
@@ -78,6 +80,12 @@ class DockerEngine:
     def start(self, image: Image) -> DockerContainer:
         """Start a container of *image*; see ``Engine.start``."""
         emulated = self.emulated(image.platform)
+        try:
+            return self._starter.start(image, self.images.ensure(image), emulated=emulated)
+        except EngineRefusedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+        # Somebody has removed the image from the engine in the moment since it was found there: it is loaded again.
         return self._starter.start(image, self.images.ensure(image), emulated=emulated)
 
     def sweep(self) -> list[str]:
