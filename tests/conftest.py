@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.bed.far import FarEngine
 
-# How long an example takes depends on what else the machine does.
+# The time of an example depends on the load of the machine.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside others")
 
@@ -79,7 +79,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def need(name: str, bed: Testbed) -> None:
-    """End a test that needs what *name* calls, where it is not there: skip it, or fail where it is required."""
+    """End a test that needs *name*, which is not available: skip it, or fail if *name* is required."""
     if NEEDS[name](bed):
         return
     what = "; ".join(bed.missing) or WAYS_OUT[name]

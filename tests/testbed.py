@@ -1,7 +1,7 @@
-"""The test bed: everything real that the tests talk to, brought up by one command.
+"""The test bed: all real engines, registries and images that the tests use, started by one command.
 
-``python tests/testbed.py up`` (or ``down``, ``status``). Every call of ``up`` does what is left to do, and nothing
-where all is up. What is missing is installed where that may be done, by root with apt; elsewhere it says what to run.
+``python tests/testbed.py up`` (or ``down``, ``status``). Every call of ``up`` starts only what does not run yet. Root
+installs missing packages with apt; other users get the command to type.
 ``python tests/testbed.py python`` makes Pythons for tox that the machine lacks.
 """
 
@@ -33,14 +33,14 @@ PARTS = (docker, podman, sandbox, emulators, registry, sources, far)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Testbed:
-    """What the tests can talk to just now.
+    """The parts of the test bed that run now.
 
     ``mirror`` is a folder laid out as an Alpine mirror, ``official`` whether it holds Alpine's own files rather than
     the stand-in. ``registry`` is ``host:port`` of a registry without a password, ``engine`` the version of the Docker
     engine, ``podman`` where podman's services listen, by name, ``far`` a second Docker engine as on another machine,
     ``sandbox`` the versions of bubblewrap and patchelf.
     ``emulated`` and ``native`` are the platforms (``linux/arm64``) that run here through an emulator and without one.
-    ``missing`` has one sentence for each thing that is not there, with the command that mends it.
+    ``missing`` has one sentence for each part that does not run, with the command that helps.
     """
 
     __test__ = False  # its name begins as those of pytest's test classes do
@@ -74,13 +74,13 @@ class Testbed:
 
     @classmethod
     def current(cls) -> Testbed:
-        """What is up, without starting anything."""
+        """Return what runs, without starting anything."""
         state = load()
         return _describe(state, tuple(filter(None, (part.problem(state) for part in PARTS))))
 
 
 def bring_up() -> Testbed:
-    """Start and fill whatever is not up yet; what could not be had is told in ``missing``."""
+    """Start and fill all parts that do not run yet; ``missing`` tells which could not be started."""
     with locked(LOCK):
         state = load()
         missing = tuple(filter(None, (_attempt(part.up, state) for part in PARTS)))
@@ -88,7 +88,7 @@ def bring_up() -> Testbed:
 
 
 def take_down() -> None:
-    """Stop everything that :func:`bring_up` started, and nothing else; images and packages stay."""
+    """Stop everything that :func:`bring_up` started, and nothing else. Images and packages stay."""
     with locked(LOCK):
         state = load()
         for part in (far, registry, podman, docker, emulators):
@@ -108,7 +108,7 @@ def busybox_rootfs(_testbed: Testbed) -> Path:
 
 
 def _attempt(step: Callable[[State], None], state: State) -> str | None:
-    """Do one step; the text of what went wrong, if anything did."""
+    """Do one step; return the error message if it fails."""
     try:
         step(state)
     except BedError as error:

@@ -1,4 +1,4 @@
-"""The parts of the test bed: everything real that the tests talk to.
+"""The parts of the test bed: all real engines, registries and images that the tests use.
 
-The parts know nothing of the package under test, so that they can serve as its ground truth.
+The parts do not import the package under test, so that tests can compare it with them.
 """

@@ -1,4 +1,4 @@
-"""An apk database that describes Debian packages: what apk would have written had it installed them.
+"""An apk database that describes Debian packages, as if apk had installed them.
 
 Format: https://gitlab.alpinelinux.org/alpine/apk-tools/-/blob/master/doc/apk-package.5.scd
 """
@@ -28,14 +28,14 @@ def installed(packages: tuple[Deb, ...], arch: str) -> str:
 
 
 def version(text: str) -> str:
-    """A Debian version in apk's grammar: no epoch, the upstream version, the revision's number as ``-rN``."""
+    """Return a Debian version in apk's grammar: no epoch, the upstream version, the revision as ``-rN``."""
     upstream, _, revision = text.partition(":")[2 if ":" in text else 0].rpartition("-")
     number = re.match(r"\d+", revision)
     return f"{re.split('[+~]', upstream)[0]}-r{number[0] if number else 0}"
 
 
 def checksum(data: bytes) -> str:
-    """SHA-1 as apk writes it."""
+    """Return the SHA-1 digest as apk writes it."""
     return "Q1" + base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode()
 
 
@@ -81,12 +81,12 @@ def _files(tar: tarfile.TarFile, members: list[tarfile.TarInfo]) -> Iterator[str
 
 
 def _acl(field: str, member: tarfile.TarInfo, usual: int) -> Iterator[str]:
-    """Owner and mode, which apk leaves out where they are the usual ones."""
+    """Return owner and mode, which apk leaves out if they are the defaults."""
     if (member.uid, member.gid, member.mode) != (0, 0, usual):
         yield f"{field}:{member.uid}:{member.gid}:{member.mode:o}"
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """What apk takes the checksum of: of a link, its target."""
+    """Return the bytes that apk computes the checksum of; for a link, its target."""
     stream = None if member.issym() else tar.extractfile(member)
     return member.linkname.encode() if stream is None else stream.read()

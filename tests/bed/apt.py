@@ -1,4 +1,4 @@
-"""Debian's package manager: what is missing is installed where this may be done, and named where it may not."""
+"""Debian's package manager. Missing packages are installed by root; other users get the command to type."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def may_install() -> bool:
 
 
 def way_out(typed: str) -> str:
-    """What to run: the test bed where it may do the work itself, else what is *typed* by hand."""
+    """Return the command to run: that of the test bed if it can do the work, else *typed*, to be typed by hand."""
     return UP if may_install() else typed
 
 
 def command(*packages: str) -> str:
-    """What to type to install *packages* by hand."""
+    """Return the command that installs *packages*, to be typed by hand."""
     return f"sudo apt-get update && sudo apt-get install -y {' '.join(packages)}"
 
 
@@ -59,7 +59,7 @@ def install(*packages: str) -> None:
 
 
 def _apt_get(*arguments: str) -> None:
-    # Another apt-get may be at work on a machine that has just started: wait for it.
+    # Another apt-get may run on a machine that has just started: wait for it.
     words = ["apt-get", "-o", "DPkg::Lock::Timeout=300", *arguments]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False)

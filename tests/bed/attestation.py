@@ -1,4 +1,4 @@
-"""Provenance attestations, which BuildKit lists beside the platforms and readers must tell from them.
+"""Provenance attestations, which BuildKit lists beside the platforms, and which are not platforms.
 
 Spec: https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
 """
@@ -19,7 +19,7 @@ PROVENANCE = "https://slsa.dev/provenance/v0.2"
 
 
 def attestation(image: Manifest, rootfs: Rootfs, name: str) -> Manifest:
-    """The attestation of *image*, which is called *name* (``repository@tag``) and was made from *rootfs*."""
+    """Return the attestation of *image*, which has the *name* ``repository@tag`` and was built from *rootfs*."""
     statement = blob(json.dumps(_statement(image, rootfs, name)).encode())
     unknown = {"architecture": "unknown", "os": "unknown"}
     config = {**unknown, "config": {}, "rootfs": {"type": "layers", "diff_ids": [statement.digest]}}

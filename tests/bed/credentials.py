@@ -1,4 +1,4 @@
-"""What the secure registry needs: a certificate authority, a certificate for loopback, one user with a password."""
+"""Credentials of the secure registry: a certificate authority, a certificate for loopback, a user with a password."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Credentials:
 
 
 def credentials(folder: Path) -> Credentials:
-    """The credentials kept in *folder*, made at first use.
+    """Return the credentials in *folder*; creates them at first use.
 
     Raises:
         BedError: ``openssl`` or ``htpasswd`` is missing or fails.
@@ -64,7 +64,7 @@ def credentials(folder: Path) -> Credentials:
 
 
 def make_whole(folder: Path, *steps: Callable[[Path], None]) -> None:
-    """Have *folder*, which the *steps* fill: beside it, and moved there whole, so that no call ever sees half of it."""
+    """Create *folder* if it is missing. The *steps* fill a folder beside it, which is then renamed in one step."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +92,7 @@ def make_certificates(folder: Path, usage: str = "serverAuth") -> None:
 
 
 def _make_password(folder: Path) -> None:
-    # The registry takes bcrypt only (-B); the password goes in by standard input, which no process list shows.
+    # The registry accepts only bcrypt (-B). Standard input hides the password from the process list.
     password = secrets.token_urlsafe(18)
     htpasswd = apt.require("htpasswd", "apache2-utils")
     (folder / "htpasswd").write_text(run([htpasswd, "-Bin", USERNAME], folder, password))

@@ -1,4 +1,4 @@
-"""Packages of any Debian architecture, fetched by an apt of their own: the machine's package database stays as it is.
+"""Packages of any Debian architecture, fetched by a separate apt, which does not change the machine's packages.
 
 Configuration: apt.conf(5); the packages themselves: deb(5).
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# Ports come and go: the machine's own release is asked first, then those that have what it lacks.
+# Releases have different ports: the machine's own release is tried first, then the others.
 LATER_SUITES = ("trixie", "sid")
 FOLDERS = ("etc/apt.conf.d", "etc/preferences.d", "etc/sources.list.d", "state/lists/partial", "cache/archives/partial")
-# Images for containers tell apt to keep nothing between calls; here each call would parse every index again.
+# Container images configure apt to keep no caches, so that each call would parse every index again.
 CACHED = (
     "Dir::Cache::pkgcache=pkgcache.bin",
     "Dir::Cache::srcpkgcache=srcpkgcache.bin",
@@ -43,7 +43,7 @@ class Deb:
     fields: Mapping[str, str]
 
     def files(self) -> tarfile.TarFile:
-        """What it installs, as an open tar."""
+        """Open the tar of the files that it installs."""
         return tarfile.open(fileobj=io.BytesIO(_dpkg_deb("--fsys-tarfile", self.path)))
 
     def control(self) -> bytes:
@@ -97,7 +97,7 @@ def codename() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Apt:
-    """An apt whose sources, lists and cache all lie in one folder."""
+    """An apt whose sources, lists and cache are in one folder."""
 
     folder: Path
 
@@ -112,7 +112,7 @@ class _Apt:
         return {name: debs for name, debs in fetched.items() if debs}
 
     def _download(self, names: Sequence[str], architecture: str, known: Sequence[str]) -> tuple[Deb, ...]:
-        """The packages of one architecture; none where one of them is not to be had."""
+        """Return the packages of one architecture; none if one of them is not available."""
         wanted = [f"{name}:{architecture}" for name in names]
         if self._run(known, "download", "-q", *wanted).returncode:
             return ()

@@ -1,4 +1,4 @@
-"""The Docker engine: the one that answers already, else one of our own."""
+"""The Docker engine: a running one, else one that the test bed starts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ START = "sudo systemctl start docker (or: sudo dockerd)"
 
 
 def version() -> str | None:
-    """The version of the engine the user's own settings lead to; None where none answers."""
+    """Return the version of the engine of the user's settings; None if no engine answers."""
     return _ask()[0]
 
 
 def up(state: State) -> None:
-    """Make an engine answer.
+    """Start an engine if none answers.
 
     Raises:
         BedError: none answers and none can be started; the text holds the command to run.
@@ -44,7 +44,7 @@ def up(state: State) -> None:
 
 
 def problem(_state: State) -> str | None:
-    """Why there is no engine; None where there is one."""
+    """Return why there is no engine; None if there is one."""
     if version() is not None:
         return None
     if apt.find("docker") is None and apt.find(NAME) is None:
@@ -56,15 +56,15 @@ def problem(_state: State) -> str | None:
 
 
 def down(state: State) -> None:
-    """Stop the engine if it is ours; its containers end with it, its images stay."""
+    """Stop the engine if the test bed started it. Its containers end with it; its images stay."""
     process.stop(state.processes.pop(NAME, None))
 
 
 def forget_dead(run: Path, pid_file: Path = PID_FILE) -> None:
     """Remove what an engine that was killed wrote into its folder *run* and its *pid_file*.
 
-    An engine believes in any process of that number, even a dead one that nobody has collected, or another program
-    after a restart of the machine.
+    An engine does not start if any process has that number, even a zombie, or another program after a restart of the
+    machine.
     """
     for program, path in {NAME: pid_file, "containerd": run / "containerd" / "containerd.pid"}.items():
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Emulators: QEMU registered with the kernel for each architecture that Alpine ships and this machine is not.
+"""Emulators: QEMU, registered with the kernel for each architecture of Alpine that this machine does not run.
 
 Spec: https://docs.kernel.org/admin-guide/binfmt-misc.html
 """
@@ -85,7 +85,7 @@ def missing() -> tuple[Emulator, ...]:
 
 
 def remedy(wanted: Sequence[Emulator]) -> str:
-    """What to type to have the *wanted* emulators by hand."""
+    """Return the commands that register the *wanted* emulators, to be typed by hand."""
     commands = [] if (BINFMT / "status").exists() else [f"sudo {MOUNT}"]
     if apt.find("update-binfmts") is None or apt.find("qemu-aarch64-static") is None:
         commands.append(apt.command(*PACKAGES))
@@ -105,7 +105,7 @@ def up(state: State) -> None:
         update = apt.require("update-binfmts", *PACKAGES)
         apt.require("qemu-aarch64-static", *PACKAGES)
         for emulator in missing():
-            # Enabling what the package offers; what it does not offer stays missing, and is reported below.
+            # Enables the emulators of the package; others stay missing, and are reported below.
             if subprocess.run([update, "--enable", emulator.name], capture_output=True, check=False).returncode == 0:
                 state.emulators.append(emulator.name)
     left = missing()
@@ -114,13 +114,13 @@ def up(state: State) -> None:
 
 
 def problem(_state: State) -> str | None:
-    """Which platforms have no emulator; None where all have one."""
+    """Return which platforms have no emulator; None if all have one."""
     left = missing()
     return f"no emulator for {_platforms(left)}; run: {apt.way_out(remedy(left))}" if left else None
 
 
 def down(state: State) -> None:
-    """Take back the registrations and the mount that are ours."""
+    """Remove the registrations and the mount that the test bed made."""
     for name in state.emulators:
         subprocess.run([apt.find("update-binfmts") or "update-binfmts", "--disable", name], check=False)
     state.emulators.clear()
@@ -152,7 +152,7 @@ def _handlers() -> list[dict[str, str]]:
 
 
 def _takes(handlers: list[dict[str, str]], emulator: Emulator) -> bool:
-    """Whether a handler takes this machine's programs, whatever it is called, and has its interpreter open (F)."""
+    """Whether a handler of any name runs programs of this machine, and has its interpreter open (flag F)."""
     return any("F" in handler.get("flags:", "") and _matches(handler, emulator.header) for handler in handlers)
 
 

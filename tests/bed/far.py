@@ -1,6 +1,6 @@
-"""A second Docker engine, as if on another machine: behind TCP with TLS, and behind an SSH server, both on loopback.
+"""A second Docker engine, as if on another machine: reached by TCP with TLS, and by an SSH server, both on loopback.
 
-It has images, containers and sockets of its own. https://docs.docker.com/engine/security/protect-access/
+It has its own images, containers and sockets. https://docs.docker.com/engine/security/protect-access/
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ Host {host}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FarEngine:
-    """Where the second engine is."""
+    """The addresses of the second engine."""
 
     tcp: str
     """``tcp://127.0.0.1:PORT``: only clients with a certificate may use it."""
     certificates: Path
-    """A folder as ``DOCKER_CERT_PATH`` names it, good for client and server."""
+    """A folder for ``DOCKER_CERT_PATH``, with certificates for client and server."""
     ssh: str
     """``ssh://far/SOCKET``; ``far`` is a host in ``ssh_config``."""
     ssh_config: Path
-    """What ``ssh -F`` reads."""
+    """The path of the configuration for ``ssh -F``."""
     socket: Path
     """The engine's own socket."""
     bin: Path
@@ -90,7 +90,7 @@ def far_engine(state: State) -> FarEngine | None:
 
 
 def up(state: State) -> None:
-    """Start whichever of the two is down.
+    """Start the engine and the SSH server, if they do not run.
 
     Raises:
         BedError: a program is missing or does not start, or may not; the text holds the command to run.
@@ -106,12 +106,14 @@ def up(state: State) -> None:
         apt.require("sshd", PROGRAMS["sshd"])
         apt.require("ssh", PROGRAMS["ssh"])
         make_whole(_home() / "ssh", _make_keys)
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it, and leaves it to the init system
+        Path("/run/sshd").mkdir(
+            mode=0o755, exist_ok=True
+        )  # sshd needs this folder, which the init system usually creates
         port.start(SSH, state, _ssh_command)
 
 
 def problem(state: State) -> str | None:
-    """Why there is no second engine; None where there is one."""
+    """Return why there is no second engine; None if there is one."""
     if far_engine(state) is not None:
         return None
     lacking = [package for program, package in PROGRAMS.items() if apt.find(program) is None]
@@ -121,16 +123,16 @@ def problem(state: State) -> str | None:
 
 
 def down(state: State) -> None:
-    """Stop both; what the engine stores stays."""
+    """Stop both. The storage of the engine stays."""
     process.stop(state.processes.pop(SSH, None))
     stop_engine(state.processes.pop(ENGINE, None), _home())
 
 
 def engine_command(home: Path, *options: str) -> list[str]:
-    """The command of an engine with all that it stores in the folder *home*, beside others on this machine."""
+    """Return the command of an engine whose storage is in *home*, and which does not disturb others."""
     docker.forget_dead(home / "run", home / "docker.pid")
     namespace = _name(home)
-    # Without a bridge of its own it would take docker0 away, which is the other engine's.
+    # Without its own bridge, it would remove docker0, which belongs to the other engine.
     subprocess.run([_ip(), "link", "add", namespace, "type", "bridge"], check=False, capture_output=True)
     return [
         apt.require("dockerd", PROGRAMS["dockerd"]),
@@ -138,7 +140,7 @@ def engine_command(home: Path, *options: str) -> list[str]:
         f"--exec-root={home / 'run'}",
         f"--pidfile={home / 'docker.pid'}",
         f"--host=unix://{home / 'docker.sock'}",
-        # One that runs anyway is shared, and then told apart by these.
+        # A containerd that already runs is shared; the namespaces keep the engines apart.
         f"--containerd-namespace={namespace}",
         f"--containerd-plugins-namespace={namespace}-plugins",
         f"--bridge={namespace}",
@@ -150,7 +152,7 @@ def engine_command(home: Path, *options: str) -> list[str]:
 def stop_engine(record: ProcessRecord | None, home: Path) -> None:
     """Stop an engine that :func:`engine_command` made; it does not always take its own mount away."""
     process.stop(record)
-    # Whether there is one cannot be asked: it leads from the folder to itself.
+    # ismount() does not find a bind mount of a folder on itself.
     subprocess.run(["umount", home / "data"], check=False, capture_output=True)
     subprocess.run([_ip(), "link", "delete", _name(home)], check=False, capture_output=True)
 

@@ -23,7 +23,7 @@ PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Form:
-    """One of the ways to write an image down: its media types, its layers, and whether attestations go with it."""
+    """A form of an image: its media types, its layers, and whether it has attestations."""
 
     repository: str
     index: str
@@ -49,7 +49,7 @@ ZSTD = Form(
     layer="application/vnd.oci.image.layer.v1.tar+zstd",
     make_layer=zstd_layer,
 )
-# As images were pushed before BuildKit: Docker's own media types, and nothing in the list but platforms.
+# The form before BuildKit: Docker's own media types, and only platforms in the list.
 DOCKER = Form(
     repository="alpine-docker",
     index="application/vnd.docker.distribution.manifest.list.v2+json",
@@ -103,7 +103,7 @@ def _platform(rootfs: Rootfs) -> dict[str, str]:
 
 
 def _config(rootfs: Rootfs, layer: Layer) -> dict[str, Any]:
-    """What BuildKit makes of ``FROM scratch``, ``ADD`` and ``CMD``, the three lines of Alpine's own Dockerfile."""
+    """Return the configuration that BuildKit writes for Alpine's Dockerfile: ``FROM scratch``, ``ADD``, ``CMD``."""
     made = {"created": rootfs.created, "comment": "buildkit.dockerfile.v0"}
     return {
         **_platform(rootfs),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Blob:
-    """Bytes that a registry keeps by digest; *read* fetches them, as often as one likes."""
+    """Bytes that a registry keeps by digest; *read* may be called many times."""
 
     digest: str
     size: int
@@ -35,7 +35,7 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Facts:
-    """What one must decompress a layer to know; kept in the state folder by the layer's own digest."""
+    """Facts of a decompressed layer, kept in the state folder by the digest of the layer."""
 
     diff_id: str
     zstd_digest: str = ""

@@ -15,12 +15,12 @@ from tests.bed.state import BedError, folder
 
 FLAVOR = "alpine-minirootfs"
 LATEST = "latest-stable"
-STAND_IN = "STAND-IN"  # the file that tells a stand-in from a mirror of Alpine
+STAND_IN = "STAND-IN"  # the file by which a stand-in differs from a mirror of Alpine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """A release that the tests know: ``version`` is what its release files say, ``date`` (YYYY-MM-DD) when it came."""
+    """A release that the tests know: the ``version`` in its release files, and its ``date`` (YYYY-MM-DD)."""
 
     branch: str
     tag: str
@@ -81,7 +81,7 @@ def known_tarballs(mirror: Path) -> list[Path]:
 
 
 def known_alone(mirror: Path) -> Path:
-    """Return *mirror*, or a folder of links to its known releases where it also holds others.
+    """Return *mirror*, or a folder of links to its known releases if it also contains others.
 
     The tests know versions, sizes and packages of these releases, and that ``latest`` is the known one. The folder of
     links lies in the state folder, and is made once.
@@ -151,7 +151,7 @@ def add(mirror: Path, release: Known, arch: Arch, tarball: bytes, *, link: Path 
 
 
 def file_name(release: Known, arch: Arch) -> str:
-    """What Alpine calls the file."""
+    """Return Alpine's name for the file."""
     return f"{FLAVOR}-{release.tag}-{arch.apk}.tar.gz"
 
 
@@ -182,7 +182,7 @@ def _latest(mirror: Path) -> str:
 def _rootfs(file: Path) -> Rootfs:
     import yaml
 
-    # BaseLoader: every value stays the text it is, where others would take 3.20 for a number and 00:00:00 for zero.
+    # BaseLoader keeps every value as text; others would read 3.20 as a number, and 00:00:00 as zero.
     entries = yaml.load(file.read_text(), getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     try:
         entry = next(entry for entry in entries if entry["flavor"] == FLAVOR)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arch:
-    """An architecture Alpine ships for; ``debian`` is the port that is like it, empty where there is none."""
+    """An architecture of Alpine; ``debian`` is the corresponding port of Debian, empty if there is none."""
 
     apk: str
     oci: str
@@ -28,7 +28,7 @@ ARCHES = {
         Arch(apk="x86_64", oci="amd64", debian="amd64", loader="x86_64"),
         Arch(apk="x86", oci="386", debian="i386", loader="i386"),
         Arch(apk="aarch64", oci="arm64", variant="v8", debian="arm64", loader="aarch64"),
-        # Debian has nothing like it: its armel is soft-float, with another loader.
+        # Debian has no such port: its armel is soft-float, with another loader.
         Arch(apk="armhf", oci="arm", variant="v6", debian="", loader="armhf"),
         Arch(apk="armv7", oci="arm", variant="v7", debian="armhf", loader="armhf"),
         Arch(apk="ppc64le", oci="ppc64le", debian="ppc64el", loader="powerpc64le"),

@@ -1,7 +1,7 @@
-"""Podman's service, twice where root brings it up: root's own, and one of an ordinary user that is made for it.
+"""Podman's services: the user's own, and if root starts the test bed, one of an ordinary user created for it.
 
-Both have a storage of their own below the test bed's folder, and configuration files of their own: their runtime is
-runc, and their limits are those that this machine lets a process have.
+Both have their own storage and configuration files in the test bed's folder. Their runtime is runc, and their limits
+are those that this machine allows a process.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL that it listens on."""
         return f"unix://{self.runtime}/podman.sock"
 
     def command(self) -> list[str]:
-        """What starts it."""
+        """The command that starts it."""
         env = {
             "HOME": str(self.files),
             "XDG_RUNTIME_DIR": str(self.runtime),
@@ -53,7 +53,7 @@ class Service:
             "CONTAINERS_STORAGE_CONF": str(self.files / "storage.conf"),
         }
         variables = [f"{name}={value}" for name, value in env.items()]
-        # With these it would be a client of another service.
+        # With these variables, it would be a client of another service.
         unset = ["--unset=CONTAINER_HOST", "--unset=CONTAINER_CONNECTION"]
         start = ["/usr/bin/env", *unset, "--chdir", str(self.runtime), *variables, apt.find(NAME) or NAME]
         if self.user.pw_uid != os.geteuid():
@@ -62,13 +62,13 @@ class Service:
         return [*start, "system", "service", "--time=0", self.url]
 
     def answers(self) -> bool:
-        """Whether somebody listens."""
+        """Whether the service listens."""
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(self.url.removeprefix("unix://")) == 0
 
 
 def url(name: str, state: State) -> str | None:
-    """Where the service *name* listens; None where it does not."""
+    """Return the URL of the service *name*; None if it does not listen."""
     known = state.processes.get(name)
     service = _service(name) if process.alive(known) else None
     return service.url if service is not None and service.answers() else None
@@ -92,7 +92,7 @@ def up(state: State) -> None:
 
 
 def problem(state: State) -> str | None:
-    """Which service is down, and what would start it; None where all run."""
+    """Return which service does not run, and the command that starts it; None if all run."""
     stopped = [name for name in _names() if url(name, state) is None]
     if not stopped:
         return None
@@ -102,7 +102,7 @@ def problem(state: State) -> str | None:
 
 
 def down(state: State) -> None:
-    """Stop the services and what they run; the images stay, and so does the user."""
+    """Stop the services and their containers. The images and the user stay."""
     for name in (NAME, ROOTLESS):
         process.stop_group(state.processes.pop(name, None))
         if (service := _service(name)) is not None:
@@ -114,7 +114,7 @@ def _names() -> tuple[str, ...]:
 
 
 def _service(name: str) -> Service | None:
-    """The service *name*; None where its user is missing."""
+    """Return the service *name*; None if its user is missing."""
     try:
         user = pwd.getpwuid(os.geteuid()) if name == NAME or os.geteuid() else pwd.getpwnam(USER)
     except KeyError:
@@ -125,7 +125,7 @@ def _service(name: str) -> Service | None:
 
 
 def key() -> str:
-    """What tells this test bed from others on the machine: its folder, as a name that is short enough for sockets."""
+    """Return an identifier of this test bed: a hash of its folder, which is short enough for paths of sockets."""
     return hashlib.sha256(str(folder()).encode()).hexdigest()[:8]
 
 
@@ -139,11 +139,11 @@ def _made_for(name: str) -> Service:
 
 
 def _forget(service: Service) -> None:
-    """Take away what a service leaves, as a restart of the machine would.
+    """Remove the leftovers of a service, as a restart of the machine would.
 
-    One that was killed refuses to start again where its containers still seem to run.
+    A killed service refuses to start again if its containers still seem to run.
     """
-    # It mounts this folder on itself, and leaves it so.
+    # The service mounts this folder on itself, and does not unmount it.
     subprocess.run(["umount", service.files / "storage" / "overlay"], check=False, capture_output=True)
     with suppress(OSError, ValueError):
         # The process that holds the user namespace outlives the service.
@@ -168,7 +168,7 @@ def _configure(service: Service) -> None:
 
 
 def _containers_conf() -> str:
-    """Podman asks for more files and processes than a machine may let it have, and fails then."""
+    """Return limits that the machine allows: by default, Podman asks for more files and processes, and fails."""
     limits = {
         "nofile": resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         "nproc": min(resource.getrlimit(resource.RLIMIT_NPROC)[1], int(Path("/proc/sys/kernel/pid_max").read_text())),

@@ -1,4 +1,4 @@
-"""Daemons that listen on a port of loopback: the same one every time, as long as nobody else takes it."""
+"""Daemons that listen on a port of loopback: the same port every time, unless another program uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bed.state import BedError, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-LOOPBACK = "127.0.0.1"  # a Docker engine pulls from all of 127.0.0.0/8 without being told that it may
+LOOPBACK = "127.0.0.1"  # a Docker engine pulls from all of 127.0.0.0/8 without a setting
 ATTEMPTS = 3
 
 
@@ -23,7 +23,7 @@ def start(name: str, state: State, command: Callable[[int], Sequence[str]]) -> N
         BedError: it does not start.
     """
     for attempt in range(ATTEMPTS):
-        # The port of last time first, so that what others remember of it stays good.
+        # Try the last port first, so that references to it stay valid.
         port = state.ports.get(name, 0) if attempt == 0 else 0
         port = port if port and _free(port) else _free_port()
         try:

@@ -1,4 +1,4 @@
-"""Daemons: started detached from the caller, recognised later, stopped politely."""
+"""Daemons: started detached from the caller, recognised later, and stopped by a signal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def alive(record: ProcessRecord | None) -> bool:
 
 
 def is_running(pid: int, program: str) -> bool:
-    """Whether process *pid* runs *program*, by the name that the kernel knows it by."""
+    """Whether process *pid* runs *program*, by the kernel's name of the process."""
     try:
         return _look(pid)[0] and Path(f"/proc/{pid}/comm").read_text().rstrip("\n") == program
     except OSError:
@@ -57,7 +57,7 @@ def is_running(pid: int, program: str) -> bool:
 
 
 def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
-    """End a process the test bed started: a polite signal, then, after *timeout* seconds, the other one."""
+    """End a process that the test bed started: by SIGTERM, then, after *timeout* seconds, by SIGKILL."""
     if record is None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -70,7 +70,7 @@ def stop(record: ProcessRecord | None, timeout: float = 60) -> None:
 
 
 def stop_group(record: ProcessRecord | None) -> None:
-    """End a process the test bed started, and whoever it leaves behind in its process group."""
+    """End a process that the test bed started, and all others in its process group."""
     stop(record)
     if record is not None:
         with suppress(OSError):
@@ -79,7 +79,7 @@ def stop_group(record: ProcessRecord | None) -> None:
 
 
 def _is_number_of(record: ProcessRecord) -> bool:
-    """Whether nobody else has the number of *record* by now."""
+    """Whether the number of *record* still belongs to the same process."""
     try:
         return _look(record.pid)[1] == record
     except OSError:
@@ -89,11 +89,11 @@ def _is_number_of(record: ProcessRecord) -> bool:
 def _spawn(command: Sequence[str], log: Path) -> int:
     """Run *command* with its output in *log*; its process ID."""
     with Path(os.devnull).open("rb") as nothing, log.open("wb") as output:
-        # Not subprocess.Popen, whose objects complain when they are let go while the process still runs. A session
-        # of its own, so that it outlives the terminal and a ^C meant for the tests does not reach it.
+        # Not subprocess.Popen, whose objects warn when they are deleted while the process still runs. A session
+        # of its own, so that it outlives the terminal, and Ctrl-C for the tests does not reach it.
         streams = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
         streams += [(os.POSIX_SPAWN_DUP2, output.fileno(), number) for number in (1, 2)]
-        # Containers inherit the signals that an engine ignores, as it would under nohup.
+        # Containers inherit the signals that an engine ignores, as under nohup.
         signals = signal.valid_signals()
         return os.posix_spawn(
             command[0], list(command), os.environ, file_actions=streams, setsid=True, setsigdef=signals
@@ -101,7 +101,7 @@ def _spawn(command: Sequence[str], log: Path) -> int:
 
 
 def _reap(record: ProcessRecord) -> None:
-    """Collect the process where it is a child of this very one, else it would stay as a zombie."""
+    """Wait for the process if it is a child of this one, because it would stay as a zombie."""
     try:
         if _look(record.pid)[1] == record:
             os.waitpid(record.pid, os.WNOHANG)
@@ -111,9 +111,9 @@ def _reap(record: ProcessRecord) -> None:
 
 def _look(pid: int) -> tuple[bool, ProcessRecord]:
     """Whether process *pid* runs, by proc(5), and who it is; OSError if there is none."""
-    # The command name is in brackets and may hold anything, so the fields are counted after it.
+    # The command name is in brackets and may contain any character, so the fields are counted after it.
     stat = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    # The first thread may be dead while another still holds what the process held, a port that it listens on.
+    # The first thread may be dead while another one still keeps the resources of the process, such as its port.
     runs = stat[0] not in "ZX" or int(stat[17]) > 1
     return runs, ProcessRecord(pid=pid, started=int(stat[19]), boot=_boot())
 

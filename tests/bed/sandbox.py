@@ -1,4 +1,4 @@
-"""Sandboxes without a daemon, and what breaks programs for tests: bubblewrap and patchelf."""
+"""Programs for sandboxes without a daemon, and for broken binaries: bubblewrap and patchelf."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.bed.state import BedError
 if TYPE_CHECKING:
     from tests.bed.state import State
 
-# Programs and the packages that bring them.
+# Programs and their packages.
 PROGRAMS: Final = {"bwrap": "bubblewrap", "patchelf": "patchelf"}
 TRIAL: Final = ("--bind", "/", "/", "--unshare-pid", "--unshare-net", "--proc", "/proc", "--dev", "/dev", "true")
 ALLOW: Final = "sudo sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0"
 
 
 def versions() -> str | None:
-    """Which programs there are, such as ``bubblewrap 0.8.0, patchelf 0.14.3``; None where one lacks or may not run."""
+    """Return the programs, such as ``bubblewrap 0.8.0, patchelf 0.14.3``; None if one is missing or cannot run."""
     paths = [apt.find(program) for program in PROGRAMS]
     if None in paths or _trial() is not None:
         return None
@@ -39,7 +39,7 @@ def up(_state: State) -> None:
 
 
 def problem(_state: State) -> str | None:
-    """Which programs are missing, or may not run; None where all is well."""
+    """Return which programs are missing or cannot run; None if there are none."""
     lacking = [package for program, package in PROGRAMS.items() if apt.find(program) is None]
     if lacking:
         return f"{' and '.join(lacking)} not installed; run: {apt.way_out(apt.command(*lacking))}"

@@ -1,7 +1,7 @@
-"""Debian's unstable release in a folder: programs that are newer there than on this machine.
+"""Debian's unstable release in a folder, for programs that are newer than on this machine.
 
-It stays in the state folder between runs, and grows by the packages that are asked for. Programs run in it by
-``chroot``; what is to run outside of it needs its C library, see :mod:`tests.bed.pythons`.
+It stays in the state folder between runs, and gets the packages that are requested. Programs run in it by ``chroot``.
+A program that runs outside needs the C library from it: see :mod:`tests.bed.pythons`.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from tests.bed import apt, debian
 from tests.bed.state import BedError, folder, locked
 
 SUITE = "sid"
-# Its Release file is soon past its date where a mirror is frozen or the clock is ahead.
+# If a mirror is frozen or the clock is fast, its Release file soon expires.
 OPTIONS = ("-o", "Acquire::Check-Valid-Until=false", "-o", "APT::Sandbox::User=root")
-NO_SERVICES = "#!/bin/sh\nexit 101\n"  # policy-rc.d's word for "do not start"
+NO_SERVICES = "#!/bin/sh\nexit 101\n"  # policy-rc.d's exit code for "do not start"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
 
 
 def place() -> Path:
-    """Where it lies, or will lie."""
+    """Return the path of its folder, which may not exist yet."""
     return folder() / SUITE
 
 
 def root(*packages: str) -> Path:
-    """The root filesystem, with *packages* in it; made where it is missing.
+    """Return the root filesystem, with *packages* installed; creates it if it is missing.
 
     Raises:
         BedError: only root may make it, or Debian's packages cannot be fetched.

@@ -1,4 +1,4 @@
-"""Where the images come from: a mirror in a folder, Alpine's own over HTTP, or else the stand-in."""
+"""The sources of the images: a mirror in a folder, Alpine's own mirror over HTTP, else the stand-in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMEDY = f"set {VARIABLE} to the folder or the URL of an Alpine mirror"
 
 
 def up(state: State) -> None:
-    """Choose a mirror and fetch or build it where it is not there yet.
+    """Choose a mirror, and fetch or build it if it does not exist yet.
 
     ``PYTEST_ALPINE_MIRROR`` names a folder, a URL, or ``stand-in``; by default it is ``../shared/alpine``.
 
@@ -34,7 +34,7 @@ def up(state: State) -> None:
 
 
 def problem(state: State) -> str | None:
-    """Why there are no images; None where there are some, which *state* names then."""
+    """Return why there are no images; None if *state* names a mirror that exists."""
     wanted = _wanted()
     found = _existing(state, wanted)
     if found is None:
@@ -89,7 +89,7 @@ def fetch(base: str) -> Path:
     scratch = Path(tempfile.mkdtemp(prefix=".mirror-", dir=folder()))
     wanted = [(release, arch) for release in mirror.KNOWN for arch in ARCHES.values() if arch.apk in release.arches]
     try:
-        first = _fetch_one(base, scratch, *wanted[0])  # an unreachable host is to fail once, not 31 times
+        first = _fetch_one(base, scratch, *wanted[0])  # an unreachable host must fail once, not 31 times
         with ThreadPoolExecutor(max_workers=8) as pool:
             found = [first, *pool.map(lambda pair: _fetch_one(base, scratch, *pair), wanted[1:])]
         if not all(found):
@@ -102,7 +102,7 @@ def fetch(base: str) -> Path:
 
 
 def _fetch_one(base: str, root: Path, release: mirror.Known, arch: Arch) -> bool:
-    """Fetch one root filesystem; False where the mirror has none for this architecture."""
+    """Fetch one root filesystem; return False if the mirror has none for this architecture."""
     url = f"{base}/{release.branch}/releases/{arch.apk}/{mirror.file_name(release, arch)}"
     tarball, checksum = _get(url), _get(f"{url}.sha512")
     if tarball is None or checksum is None:

@@ -1,7 +1,7 @@
 """The stand-in: Alpine's tags and platforms, filled with Debian's busybox-static and musl.
 
-It lets containers run where no Alpine image can be reached. It is laid out as an Alpine mirror, says in its release
-files that it is a stand-in, and its package database describes exactly the two packages in it.
+It lets containers run if no Alpine image can be reached. It has the form of an Alpine mirror. Its release files say
+that it is a stand-in, and its package database describes exactly the two packages in it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ETC = {
 
 
 def build(target: Path) -> None:
-    """Make the whole stand-in mirror at *target*, which appears only when it is complete.
+    """Create the stand-in mirror at *target*, which appears only when it is complete.
 
     Raises:
         BedError: Debian's packages cannot be fetched here.
@@ -111,7 +111,7 @@ def _bases(debs: dict[Arch, tuple[Deb, ...]]) -> dict[Arch, Tree]:
 
 
 def _release(base: Tree, packages: tuple[Deb, ...], arch: Arch, release: Known) -> Tree:
-    """*base* with the files that say which release it stands for, and the package database."""
+    """Return *base* with the release files of *release*, and the package database."""
     tree = Tree(mtime=MTIME, members=dict(base.members))
     database = f"{'usr/lib' if _merged(base) else 'lib'}/apk/db"
     tree.file(f"{database}/installed", apkdb.installed(packages, arch.apk))
@@ -151,7 +151,7 @@ def _link_merged(tree: Tree) -> None:
 
 
 def _applets(tree: Tree) -> list[str]:
-    """Where BusyBox wants its links, as the program itself says."""
+    """Return the paths of BusyBox's links, as the program itself lists them."""
     handle, name = tempfile.mkstemp(prefix="busybox-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""What the test bed remembers between calls: one folder, one lock, one JSON file."""
+"""The state that the test bed keeps between calls: one folder, one lock, one JSON file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class BedError(Exception):
-    """A part of the test bed cannot be had; the text says what, and how to mend it."""
+    """A part of the test bed is not available; the text says which, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessRecord:
-    """A process the test bed started, told apart from a later one that reuses its number.
+    """A process that the test bed started, distinguishable from a later one that reuses its number.
 
     ``started`` is the start time in clock ticks since boot; ``boot`` is the kernel's name for that boot.
     """
@@ -33,13 +33,13 @@ class ProcessRecord:
 
 @dataclass(kw_only=True, slots=True)
 class State:
-    """All that ``down`` must undo, and what ``up`` would otherwise have to find out anew."""
+    """Everything that ``down`` must undo, and results that ``up`` would otherwise have to find again."""
 
     processes: dict[str, ProcessRecord] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     emulators: list[str] = field(default_factory=list)
     binfmt_mounted: bool = False
-    wanted: str = ""  # the mirror that was asked for, and the one it came to be
+    wanted: str = ""  # the requested mirror, and the one that is used
     mirror: str = ""
     official: bool = False
 
@@ -64,7 +64,7 @@ def locked(name: str) -> Iterator[None]:
 
 
 def load() -> State:
-    """The state as last saved; a fresh one where there is none, or where it cannot be read."""
+    """Return the saved state; an empty one if there is none, or if it cannot be read."""
     try:
         known = json.loads((folder() / "state.json").read_text())
         processes = {name: ProcessRecord(**record) for name, record in known.pop("processes", {}).items()}
@@ -75,7 +75,7 @@ def load() -> State:
 
 
 def save(state: State) -> None:
-    """Write *state* in one step, so that a reader never meets half a file."""
+    """Write *state* in one step, so that a reader never sees half a file."""
     path = folder() / "state.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".state-{os.getpid()}.json")

@@ -1,4 +1,4 @@
-"""A root filesystem in the making: paths to members, written out as a reproducible tar."""
+"""A root filesystem that is built step by step: members by path, written as a reproducible tar."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True, slots=True)
 class Tree:
-    """Members by path, without a leading slash; ``mtime`` (seconds since 1970) is that of what is added by hand."""
+    """Members by path, without a leading slash; ``mtime`` (seconds since 1970) is that of entries added by hand."""
 
     mtime: int
     members: dict[str, tuple[tarfile.TarInfo, bytes]] = field(default_factory=dict)
 
     def unpack(self, package: Deb) -> None:
-        """Add all that *package* installs, as it is."""
+        """Add all files that *package* installs, unchanged."""
         with package.files() as tar:
             for member in tar.getmembers():
                 name = member.name.removeprefix("./")

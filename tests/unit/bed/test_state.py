@@ -1,4 +1,4 @@
-"""What the test bed remembers."""
+"""The state that the test bed keeps."""
 
 from __future__ import annotations
 
