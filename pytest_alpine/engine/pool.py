@@ -53,16 +53,16 @@ def available_memory(meminfo: Path = _MEMINFO) -> int | None:
 class ContainerPool(Generic[Key]):
     """Containers of each key: a shared one, and fresh ones. Only one thread may use the pool itself."""
 
-    def __init__(self, start: Callable[[Key], Container], ahead: Callable[[], StartLimit] = StartLimit.now) -> None:
+    def __init__(self, start: Callable[[Key], Container], limit: Callable[[], StartLimit] = StartLimit.now) -> None:
         """Start no container yet.
 
         Args:
             start: starts a container; it is called in several threads.
-            ahead: how many may be started before they are asked for; asked anew each time.
+            limit: returns how many containers may be started before they are needed; called each time.
         """
         self._start = start
-        self._ahead = ahead
-        self._starting = ThreadPoolExecutor(max(1, ahead().by_cores), thread_name_prefix="pytest-alpine-start")
+        self._limit = limit
+        self._starting = ThreadPoolExecutor(max(1, limit().by_cores), thread_name_prefix="pytest-alpine-start")
         self._stopping = ThreadPoolExecutor(_STOPPING, thread_name_prefix="pytest-alpine-stop")
         self._plan: deque[tuple[Key, bool]] = deque()
         self._shared: dict[Key, Future[Container]] = {}
@@ -85,7 +85,7 @@ class ContainerPool(Generic[Key]):
             elif fresh or key not in told:
                 self._plan.append((key, fresh))
                 told.update(() if fresh else (key,))
-        self._start_ahead()
+        self._start_expected()
 
     def get(self, key: Key) -> Container:
         """Return the shared container of *key*; wait for it if it is being started.
@@ -97,7 +97,7 @@ class ContainerPool(Generic[Key]):
         if key not in self._shared:
             self._unplan(key, fresh=False)
             self._shared[key] = self._started_here(key)
-        self._start_ahead()
+        self._start_expected()
         return self._shared[key].result()
 
     def take(self, key: Key) -> Container:
@@ -111,7 +111,7 @@ class ContainerPool(Generic[Key]):
         else:
             self._unplan(key, fresh=True)
             future = self._started_here(key)
-        self._start_ahead()
+        self._start_expected()
         return future.result()
 
     def stop(self, container: Container) -> None:
@@ -126,14 +126,14 @@ class ContainerPool(Generic[Key]):
         self._untaken.discard(key)
         self._unplan(key, fresh=False)
         self._stop_started(self._shared.pop(key, None))
-        self._start_ahead()
+        self._start_expected()
 
     def trim(self, key: Key, needed: int) -> None:
         """Keep at most *needed* fresh containers of *key*, stop the others, and start no more."""
         while self._spare[key] and len(self._spare[key]) + self._plan.count((key, True)) > needed:
             if not self._unplan(key, fresh=True):
                 self._stop_started(self._spare[key].pop())
-        self._start_ahead()
+        self._start_expected()
 
     def forget(self, key: Key, container: Container) -> None:
         """Remove *container* from the pool if it is the shared one of *key*, so that it stays running."""
@@ -161,8 +161,8 @@ class ContainerPool(Generic[Key]):
         for one in stopped:
             one.result()
 
-    def _start_ahead(self) -> None:
-        while self._plan and self._waiting() < min(self._ahead()):
+    def _start_expected(self) -> None:
+        while self._plan and self._waiting() < min(self._limit()):
             key, fresh = self._plan.popleft()
             future = self._starting.submit(self._start, key)
             if fresh:

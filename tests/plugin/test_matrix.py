@@ -225,7 +225,7 @@ def test_worker(alpine_cell, number):
         assert len(set((pytester.path / f"{cell}.txt").read_text().split())) == 1
 
 
-def test_an_image_is_let_go_after_its_cells_last_test(pytester: pytest.Pytester) -> None:
+def test_an_image_is_dropped_after_its_cells_last_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
 import gc, weakref

@@ -103,7 +103,7 @@ class BubblewrapStart:
                 theirs.callback(os.close, log_end)
                 null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
                 theirs.callback(os.close, null)
-                data = [_held(content, theirs) for content in (arguments, *(file.data for file in files))]
+                data = [_in_memory(content, theirs) for content in (arguments, *(file.data for file in files))]
                 own = [null, log_end, log_end, ready_end, info_end, *data]
                 monitor = self._contain(folder, words, [log, end.told, *own])
             failed.callback(self._end, monitor, folder)
@@ -184,7 +184,7 @@ def _pipe(stack: ExitStack) -> tuple[int, int]:
     return reading, writing
 
 
-def _held(data: bytes, stack: ExitStack) -> int:
+def _in_memory(data: bytes, stack: ExitStack) -> int:
     """Return a descriptor of a file in memory with the content *data*, which *stack* closes."""
     descriptor = os.memfd_create("pytest-alpine")
     stack.callback(os.close, descriptor)

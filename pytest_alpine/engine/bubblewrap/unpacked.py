@@ -58,7 +58,7 @@ def unpacked(image: Image) -> Path:
 def remove_partial(store: Path) -> None:
     """Remove partial folders, which killed processes left in the folder *store*."""
     for path in (store / "roots").glob(f"*/*{_PARTIAL}"):
-        with suppress(OSError), _held(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(OSError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             remove_tree(path)
 
 
@@ -69,7 +69,7 @@ def _unpack(image: Image, root: Path) -> None:
     remove_tree(partial)
     while True:
         partial.mkdir(mode=0o700)
-        with suppress(FileNotFoundError), _held(partial, fcntl.LOCK_EX) as descriptor:
+        with suppress(FileNotFoundError), _locked(partial, fcntl.LOCK_EX) as descriptor:
             if (
                 partial.stat().st_ino == os.fstat(descriptor).st_ino
             ):  # else another process would remove it as abandoned
@@ -79,7 +79,7 @@ def _unpack(image: Image, root: Path) -> None:
 
 
 @contextmanager
-def _held(path: Path, how: int) -> Iterator[int]:
+def _locked(path: Path, how: int) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, how)

@@ -7,7 +7,7 @@ import pytest
 from pytest_alpine.checks.today import parse_day, pin_today, today
 
 
-def test_a_pinned_day_holds_until_it_is_let_go() -> None:
+def test_a_pinned_day_is_used_until_it_is_reset() -> None:
     outer = pin_today(date(2001, 1, 1))
     inner = pin_today(date(2002, 2, 2))
     assert today() == date(2002, 2, 2)
