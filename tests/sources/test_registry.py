@@ -18,6 +18,7 @@ from pytest_alpine.image.open import open_image, published_platforms
 from pytest_alpine.image.registry import source as registry
 from pytest_alpine.platforms import PLATFORMS
 from pytest_alpine.reference import Reference
+from tests.support.cut_proxy import CutProxy
 from tests.support.mirror import ROOT
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ from pathlib import Path
 from pytest_alpine.image.open import open_image, published_platforms
 from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.store import Store
-access = Access(Store(Path(sys.argv[1])), progress=lambda text: print(text, file=sys.stderr))
+access = Access(Store(Path(sys.argv[1])), run="one run")
 for platform in published_platforms(sys.argv[2], access=access):
     image = open_image(sys.argv[2], platform, access=access)
     print(image.platform, image.id, len(image.packages), image.size.rootfs)
@@ -123,20 +124,19 @@ for platform in published_platforms(sys.argv[2], access=access):
 
 
 def test_processes_on_one_cold_store_agree(host: str, access: Access) -> None:
-    argv = [sys.executable, "-c", READER, str(access.store.root), f"registry:{host}/alpine:3.20"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    readers = [subprocess.Popen(argv, cwd=ROOT, text=True, **pipes) for _ in range(3)]  # type: ignore[call-overload]
-    outputs = [process.communicate(timeout=120) for process in readers]
-    assert len({found for found, _ in outputs}) == 1
-    # The last reports of one download may look alike.
-    ends = [line for _, told in outputs for line in set(told.splitlines()) if is_end(line)]
-    assert len(ends) == len(set(ends)) == len(outputs[0][0].splitlines())
-
-
-def is_end(line: str) -> bool:
-    """Whether a line of progress says that all of a layer has come."""
-    amounts = line.rpartition(", ")[2].removesuffix(" MB").split("/")
-    return line.startswith("pulling ") and amounts[0] == amounts[1] != "0.0"
+    with CutProxy(f"tcp://{host}") as proxy:
+        reference = f"registry:{proxy.url.removeprefix('tcp://')}/alpine:3.20"
+        argv = [sys.executable, "-c", READER, str(access.store.root), reference]
+        readers = [subprocess.Popen(argv, cwd=ROOT, text=True, stdout=subprocess.PIPE) for _ in range(3)]
+        outputs = [process.communicate(timeout=120)[0] for process in readers]
+    assert len(set(outputs)) == 1
+    # The tag is looked up once, and every document and layer comes once.
+    asked = [line for line in proxy.log if "/manifests/" in line or "/blobs/" in line]
+    assert len(asked) == len(set(asked))
+    assert [line for line in asked if line.endswith("/3.20")] == ["GET /v2/alpine/manifests/3.20"]
+    platforms = len(outputs[0].splitlines())
+    # A configuration and a layer of each platform, of which none shares its layer with another.
+    assert sum("/blobs/" in line for line in asked) == 2 * platforms
 
 
 def test_warm_store_needs_no_registry(host: str, access: Access) -> None:

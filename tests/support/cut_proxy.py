@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from pytest_alpine.dockerapi.client import endpoint
@@ -13,12 +14,17 @@ from pytest_alpine.dockerapi.client import endpoint
 if TYPE_CHECKING:
     from typing import Self
 
+_REQUEST: Final = re.compile(rb"^([A-Z]+ \S+) HTTP/1\.[01]\r$", re.MULTILINE)
+
 
 class CutProxy:
     """Listens on a free port of this machine while it is open."""
 
-    def __init__(self) -> None:
-        self._target = endpoint().url
+    def __init__(self, target: str | None = None) -> None:
+        """Listen in front of *target*, such as ``tcp://127.0.0.1:5000``; of the Docker engine when None."""
+        self._target = target or endpoint().url
+        self.log: list[str] = []
+        """Method and path of every HTTP request that was passed on."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = [self._listener]
         self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -43,13 +49,15 @@ class CutProxy:
                 client, _ = self._listener.accept()
                 engine = _connected(self._target)
                 self._sockets += [client, engine]
-                for source, sink in ((client, engine), (engine, client)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+                for source, sink, log in ((client, engine, self.log), (engine, client, None)):
+                    threading.Thread(target=_copy, args=(source, sink, log), daemon=True).start()
 
 
-def _copy(source: socket.socket, sink: socket.socket) -> None:
+def _copy(source: socket.socket, sink: socket.socket, log: list[str] | None) -> None:
     with suppress(OSError):
         while data := source.recv(1 << 16):
+            if log is not None:
+                log.extend(line.decode() for line in _REQUEST.findall(data))
             sink.sendall(data)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

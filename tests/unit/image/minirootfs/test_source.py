@@ -453,6 +453,29 @@ def test_mirror_that_is_away(server: FileServer, access: Access, pull: Pull, wor
             release(server.url, "3.20", again)
 
 
+@pytest.mark.parametrize("silent", ["latest-releases.yaml", ".tar.gz"])
+def test_silent_mirror_is_given_up_once(server: FileServer, access: Access, silent: str) -> None:
+    server.silent = silent
+    host = server.url.removeprefix("http://").removesuffix("/")
+    hasty = Access(access.store, pull_timeout=0.4)
+    for platform in ("amd64", "arm64", "arm/v6"):
+        with pytest.raises(ImageError) as caught:
+            release(server.url, "3.20", hasty, platform)
+        assert str(caught.value) == (
+            f"{host} does not answer: it was silent for 0.4 s, the pull timeout, and is not asked again in this run; "
+            "try later, or allow more with --alpine-pull-timeout (--pull-timeout of pytest-alpine)"
+        )
+    assert 1 < server.asked(silent) <= 4
+
+
+def test_workers_agree_on_a_release_that_moves(mirror: Path, server: FileServer, access: Access) -> None:
+    first, second = (Access(access.store, run="a run") for _ in range(2))
+    assert release(server.url, "3.20", first) == "3.20.3"
+    write_release(mirror, "v3.20", "3.20.4", "x86_64")
+    assert release(server.url, "3.20", second) == "3.20.3"
+    assert release(server.url, "3.20", Access(access.store, run="another")) == "3.20.4"
+
+
 def test_progress(server: FileServer, access: Access) -> None:
     told: list[str] = []
     release(server.url, "3.20", Access(access.store, progress=told.append))
