@@ -138,7 +138,7 @@ def not_runnable(platform: Platform, why: str) -> str:
 def _not_fixed(platform: Platform, handler: Handler) -> str:
     return not_runnable(
         platform,
-        f"its emulator {handler.name!r} is registered without flag F, so that {handler.interpreter} is looked for "
+        f"its emulator {handler.name!r} is registered without flag F, so that the kernel needs {handler.interpreter} "
         "inside each container",
     )
 

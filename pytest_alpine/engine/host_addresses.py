@@ -50,7 +50,7 @@ def _check_host(host: str) -> None:
         _check_context(host)
     elif scheme not in _SCHEMES or not _SOMEWHERE.fullmatch(host):
         expected = f"{', '.join(f'{known}://' for known in _SCHEMES)}, or the name of a docker context"
-        raise ValueError(f"{host!r} is no address of an engine (expected {expected}, as in {_EXAMPLE})")
+        raise ValueError(f"{host!r} is not an address of an engine (expected {expected}, as in {_EXAMPLE})")
     elif scheme == SSH:
         SshAddress.parse(host)
 

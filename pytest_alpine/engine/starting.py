@@ -71,4 +71,4 @@ def start_problem(container: Container, words: str) -> AlpineError:
     why = "the kernel refuses its programs (exec format error)"
     if container.emulated:
         return PlatformNotRunnable(f"{container}: {not_runnable(container.platform, why)}")
-    return ContainerStartError(f"cannot start {container}: {why}: they are no programs for its platform")
+    return ContainerStartError(f"cannot start {container}: {why}: they are not programs for its platform")

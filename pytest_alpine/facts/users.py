@@ -47,14 +47,14 @@ def find_identity(user: str, passwd: str, group: str) -> Identity:
     name = name or "0"
     row = _row(name, passwd, number=2, fields=6)
     if row is None and not _is_id(name):
-        raise UnknownUserError(f"there is no user {name!r} in /etc/passwd (expected a name that is there, or a number)")
+        raise UnknownUserError(f"there is no user {name!r} in /etc/passwd (expected a user in this file, or a number)")
     uid = int(row[2]) if row else int(name)
     home = row[5] if row and row[5] else "/"
     if wanted:
         found = _row(wanted, group, number=2, fields=3)
         if found is None and not _is_id(wanted):
             raise UnknownUserError(
-                f"there is no group {wanted!r} in /etc/group (expected one that is there, or a number)"
+                f"there is no group {wanted!r} in /etc/group (expected a group in this file, or a number)"
             )
         return Identity(uid=uid, gid=int(found[2]) if found else int(wanted), home=home)
     if row is None:

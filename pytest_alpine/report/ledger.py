@@ -56,7 +56,7 @@ class Ledger:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             expected = '{"images": {REFERENCE: {PLATFORM: {"rootfs": BYTES, ...}}}}'
             reason = error.strerror if isinstance(error, OSError) else repr(error)
-            raise AlpineError(f"{path} is no size ledger: {reason} (expected {expected})") from error
+            raise AlpineError(f"{path} is not a size ledger: {reason} (expected {expected})") from error
 
     def updated(self, cells: Iterable[CellResult]) -> Ledger:
         """Return this ledger with the rows of *cells* in place of the old ones; rows of other cells stay."""

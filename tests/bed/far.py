@@ -106,9 +106,8 @@ def up(state: State) -> None:
         apt.require("sshd", PROGRAMS["sshd"])
         apt.require("ssh", PROGRAMS["ssh"])
         make_whole(_home() / "ssh", _make_keys)
-        Path("/run/sshd").mkdir(
-            mode=0o755, exist_ok=True
-        )  # sshd needs this folder, which the init system usually creates
+        # sshd needs this folder, which the init system usually creates.
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         port.start(SSH, state, _ssh_command)
 
 

@@ -200,7 +200,7 @@ def test_programs_for_no_machine_here(engine: Engine, build: Callable[..., Image
     with another(engine) as other:
         other.machines = Machines(native=NATIVE, handlers=None)
         if platform == NATIVE:
-            expected = refused.format("", ": they are no programs for its platform")
+            expected = refused.format("", ": they are not programs for its platform")
             with pytest.raises(ContainerStartError, match=expected):
                 other.start(image)
         else:

@@ -93,7 +93,7 @@ def test_a_failed_tests_container_is_kept_there(
         ("vax=ssh://vax-1", "alpine_engines: unknown architecture: 'vax'"),
         (
             "arm64=htp://arm-1",
-            "alpine_engines: 'htp://arm-1' is no address of an engine (expected ssh://, tcp://, unix://",
+            "alpine_engines: 'htp://arm-1' is not an address of an engine (expected ssh://, tcp://, unix://",
         ),
     ],
     ids=["no-platform", "unknown-platform", "unknown-scheme"],

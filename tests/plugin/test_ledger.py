@@ -39,4 +39,4 @@ def test_a_broken_ledger_is_told_at_once(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess(*ARGS)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--alpine-sizes: " in result.stderr.str()
-    assert "sizes.json is no size ledger" in result.stderr.str()
+    assert "sizes.json is not a size ledger" in result.stderr.str()

@@ -57,7 +57,7 @@ def sandbox_files(image: Image, hostname: str, program: bytes | None) -> list[Sa
     """
     for path in ("/proc", "/dev"):
         if not _is_free(image, path, "directory"):
-            raise ContainerStartError(f"cannot start a container of {image}: {path} is no directory, as it has to be")
+            raise ContainerStartError(f"cannot start a container of {image}: {path} must be a directory")
     texts = {
         HOSTS_FILE: hosts_file(hostname).encode(),
         "/etc/hostname": f"{hostname}\n".encode(),

@@ -109,7 +109,7 @@ class BubblewrapStart:
             failed.callback(self._end, monitor, folder)
             if not _tells(ready):
                 end.code(_DYING)
-                said = last_lines(_bytes(folder.path / "log")) or "it says nothing"
+                said = last_lines(_bytes(folder.path / "log")) or "bubblewrap gave no reason"
                 raise ContainerStartError(f"cannot start a container of {image}: {said}")
             pid = int(json.loads(os.read(info, _REPORT))["child-pid"])
             sandbox = Sandbox(

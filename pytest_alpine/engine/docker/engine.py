@@ -45,7 +45,7 @@ class DockerEngine:
         self.connect = connect
         """Opens a new connection, which the caller closes."""
         self._client = connect()
-        with docker_errors("cannot ask the engine what it is"):
+        with docker_errors("cannot ask the engine for its version"):
             self._info: dict[str, Any] = self._client.info()
         self.api = read_api(self._info, command)
         """The properties in which the engine differs from others with Docker's API."""

@@ -94,7 +94,7 @@ class ShellSession:
 
         Raises:
             SessionEndedError: there is none; its outputs tell why.
-            TooLongError: it says nothing.
+            TooLongError: the shell does not answer.
         """
         marks = _Marks()
         self._exchange(f"{START}; set -- $$ /proc/[0-9]*; {marks.script}".encode(), marks, timeout)

@@ -58,7 +58,7 @@ class WebMirror:
         return int(length) if _LENGTH.fullmatch(length) else None
 
     def stamp(self, path: str) -> str | None:
-        """Return what the server says about the file's version, or None if it says nothing."""
+        """Return the file's version as the server reports it, or None if it does not."""
         found = self._head(path)
         version = found.get("ETag") or found.get("Last-Modified")
         return f"{version} {found.get('Content-Length')}" if version else None

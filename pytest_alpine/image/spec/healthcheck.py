@@ -106,7 +106,7 @@ def parse_healthcheck(config: dict[str, Any], where: str) -> Healthcheck | None:
 
 
 def _number(document: dict[str, Any], name: str, where: str) -> int | None:
-    """Return a number of *document*; None where it says nothing, which 0 does too."""
+    """Return a number of *document*; None if it is missing or 0, which mean the same."""
     value = field(document, name, int, where, 0)
     if not 0 <= value <= _LARGEST:
         raise MalformedImage(f"{where}: field {name!r} is {value!r:.80} (expected 0 to {_LARGEST})")

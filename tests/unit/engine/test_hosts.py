@@ -51,8 +51,11 @@ def test_what_names_an_engine(word: str, platform: str, host: str) -> None:
         (["arm64="], "'arm64=' names no engine"),
         (["vax=ssh://vax"], "unknown architecture: 'vax' (expected one of"),
         (["arm64=ssh://a", "aarch64=ssh://b"], "linux/arm64 is given two engines, ssh://a and ssh://b (expected one)"),
-        (["arm64=http://a"], "'http://a' is no address of an engine (expected ssh://, tcp://, unix://, or the name"),
-        (["arm64=tcp://"], "'tcp://' is no address of an engine"),
+        (
+            ["arm64=http://a"],
+            "'http://a' is not an address of an engine (expected ssh://, tcp://, unix://, or the name",
+        ),
+        (["arm64=tcp://"], "'tcp://' is not an address of an engine"),
         (["arm64=ssh://a b"], "invalid address 'ssh://a b' (expected ssh://[user@]host[:port][/path/of/the/socket])"),
         (["arm64=ssh://-oProxyCommand=x"], "invalid address 'ssh://-oProxyCommand=x'"),
         (

@@ -52,12 +52,12 @@ def test_who_it_is(user: str, expected: Identity) -> None:
 @pytest.mark.parametrize(
     ("user", "message"),
     [
-        ("nobody-knows", "there is no user 'nobody-knows' in /etc/passwd (expected a name that is there, or a number)"),
-        ("broken", "there is no user 'broken' in /etc/passwd (expected a name that is there, or a number)"),
-        ("-1", "there is no user '-1' in /etc/passwd (expected a name that is there, or a number)"),
-        ("2147483648", "there is no user '2147483648' in /etc/passwd (expected a name that is there, or a number)"),
-        ("9" * 5000, f"there is no user '{'9' * 5000}' in /etc/passwd (expected a name that is there, or a number)"),
-        ("app:none", "there is no group 'none' in /etc/group (expected one that is there, or a number)"),
+        ("nobody-knows", "there is no user 'nobody-knows' in /etc/passwd (expected a user in this file, or a number)"),
+        ("broken", "there is no user 'broken' in /etc/passwd (expected a user in this file, or a number)"),
+        ("-1", "there is no user '-1' in /etc/passwd (expected a user in this file, or a number)"),
+        ("2147483648", "there is no user '2147483648' in /etc/passwd (expected a user in this file, or a number)"),
+        ("9" * 5000, f"there is no user '{'9' * 5000}' in /etc/passwd (expected a user in this file, or a number)"),
+        ("app:none", "there is no group 'none' in /etc/group (expected a group in this file, or a number)"),
     ],
 )
 def test_nobody(user: str, message: str) -> None:
