@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.runnable.command import find_command
+from pytest_alpine.checks.runnable.preload import find_preloads
 from pytest_alpine.checks.runnable.programs import find_programs
 from pytest_alpine.checks.runnable.scripts import find_scripts
 from pytest_alpine.checks.runnable.texts import find_texts
@@ -33,7 +34,8 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
     package brings as an extra, outside PATH, may lack its interpreter if the package does not depend on it. Programs
     of glibc need its loader or that of gcompat; where glibc's own loader exists, the libraries of its programs are
     not checked. Libraries in a private folder of a source package are not checked either: its programs load them
-    themselves, as Java does.
+    themselves, as Java does. The libraries of
+    ``LD_PRELOAD`` must be there; musl does not read ``/etc/ld.so.preload``, which counts beside a glibc.
 
     Args:
         target: an image or a running container.
@@ -55,4 +57,5 @@ def find_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) 
     """Return what would not start in *target*; see ``assert_runnable``."""
     with open_snapshot(target) as snapshot:
         view = View(snapshot, as_globs(foreign))
-        return (*find_command(view), *find_scripts(view), *find_texts(view), *find_programs(view))
+        commands = (*find_command(view), *find_preloads(view))
+        return (*commands, *find_scripts(view), *find_texts(view), *find_programs(view))

@@ -26,8 +26,6 @@ _ACCOUNTS: Final = ("/etc/passwd", "/etc/group")
 _READ_AND_EXECUTE: Final = 0o5
 _READ: Final = 0o4
 _EXECUTE: Final = 0o1
-# What engines and programs put there when a container starts.
-_MADE_LATER: Final = ("/dev/", "/proc/", "/sys/", "/run/", "/var/run/", "/tmp/", "/var/tmp/")  # noqa: S108 - in an image
 
 
 def find_command(view: View) -> Iterator[Finding]:
@@ -101,7 +99,7 @@ def _opened(view: View, subject: str, command: Command) -> Iterator[Finding]:
     found = view.snapshot.entry(path)
     if found is None and "/" not in name and (not command.path_known or view.on_path(name, command.path)):
         return
-    if found is None and posixpath.join(path, "").startswith((*_MADE_LATER, *view.volumes)):
+    if found is None and view.comes_later(path):
         return
     if found is None or not found.is_file:
         actual = "nothing there" if found is None else f"a {found.kind}"

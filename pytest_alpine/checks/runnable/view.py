@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # The PATH that engines set where an image sets none.
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MADE_LATER: Final = ("/dev/", "/proc/", "/sys/", "/run/", "/var/run/", "/tmp/", "/var/tmp/")  # noqa: S108 - in an image
 _STEM: Final = re.compile(r"[^/]+?\.so(?=\.|$)")
 # The kernel of the first platform also starts programs of the second.
 _ALSO_RUNS: Final = {Platform(architecture="amd64"): Platform(architecture="386")}
@@ -77,10 +78,10 @@ class View:
         path = self.config.env.get("PATH", _DEFAULT_PATH)
         return tuple(part or self.config.working_dir or "/" for part in path.split(":"))
 
-    @cached_property
-    def volumes(self) -> tuple[str, ...]:
-        """The image's volumes, with a slash behind: what a user puts there, nobody knows."""
-        return tuple(posixpath.join(posixpath.normpath(path), "") for path in self.config.volumes)
+    def comes_later(self, path: str) -> bool:
+        """Whether *path* is in a volume, or where engines and programs put files when a container starts."""
+        volumes = (posixpath.join(posixpath.normpath(volume), "") for volume in self.config.volumes)
+        return posixpath.join(path, "").startswith((*_MADE_LATER, *volumes))
 
     def is_anywhere(self, name: str) -> bool:
         """Whether any folder of the image has something of that *name*."""
