@@ -50,6 +50,19 @@ def explain(options: Sequence[str]) -> str:
 
 
 def may_ask_later(items: Sequence[pytest.Item]) -> bool:
-    """Whether no collected test has a cell, but one may request it while it runs, by ``request`` or in a doctest."""
-    names = [item.fixturenames if isinstance(item, pytest.Function) else ("request",) for item in items]
-    return any("request" in used for used in names) and not any("alpine_cell" in used for used in names)
+    """Whether no collected test has cells, but one may request a cell while it runs, by ``request`` or in a doctest."""
+    if any(_was_parametrized(item) for item in items):
+        return False
+    return any(_may_ask(item) for item in items)
+
+
+def _may_ask(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):  # a doctest, for example
+        return True
+    # A method of unittest's that uses alpine_cell is not parametrized.
+    return not {"request", "alpine_cell"}.isdisjoint(item.fixturenames)
+
+
+def _was_parametrized(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and "alpine_cell" in callspec.params

@@ -58,3 +58,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store of its own for each test."""
     monkeypatch.setenv("PYTEST_ALPINE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def few_plugins(request: pytest.FixtureRequest) -> None:
+    """Load this plugin and xdist alone in pytest inside pytest: others take most of the time of a short run."""
+    if "pytester" in request.fixturenames:
+        request.getfixturevalue("pytester")  # it sets what such a run finds in its environment
+        patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.setenv("PYTEST_ADDOPTS", "-p alpine -p xdist")

@@ -125,7 +125,7 @@ def test_a_run_that_is_ended(
             assert not ended.containers & there()
         assert "Traceback" not in ended.said or number == signal.SIGKILL, ended.said
         (tmp_path / "test_next.py").write_text("def test_x(alpine_engine): ...\n")
-        subprocess.run([sys.executable, "-m", "pytest", *ARGS, "test_next.py"], cwd=tmp_path, check=True)
+        subprocess.run([sys.executable, "-m", "pytest", ARGS[0], "test_next.py"], cwd=tmp_path, check=True)
         assert not ended.containers & there()
         assert living.containers <= there()
     assert not living.containers & there()

@@ -55,7 +55,8 @@ def suite(request: pytest.FixtureRequest, pytester: pytest.Pytester, layout: Pat
     pytester.makepyfile(SUITES[request.param])
     if request.param == "pytest-bdd":
         (pytester.path / "image.feature").write_text(FEATURE, encoding="utf-8")
-    return ["--doctest-modules", "--alpine-image=oci:layout", "--alpine-tag=1.0"]
+    plugins = ["-p", "pytest-bdd"] if request.param == "pytest-bdd" else []
+    return [*plugins, "--doctest-modules", "--alpine-image=oci:layout", "--alpine-tag=1.0"]
 
 
 def test_the_only_cell(pytester: pytest.Pytester, suite: list[str], xdist_args: tuple[str, ...]) -> None:
