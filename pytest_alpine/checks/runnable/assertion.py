@@ -9,6 +9,7 @@ from pytest_alpine.checks.runnable.command import find_command
 from pytest_alpine.checks.runnable.preload import find_preloads
 from pytest_alpine.checks.runnable.programs import find_programs
 from pytest_alpine.checks.runnable.scripts import find_scripts
+from pytest_alpine.checks.runnable.services import find_services
 from pytest_alpine.checks.runnable.texts import find_texts
 from pytest_alpine.checks.runnable.view import View
 from pytest_alpine.checks.snapshot import open_snapshot
@@ -25,7 +26,8 @@ def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()
     """Fail unless the programs, libraries and scripts in *target* find what they need to start.
 
     ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK;
-    what only starts another program, as ``tini``, ``su-exec``, ``env`` and ``sh -c`` do, is followed to that one. Every
+    what only starts another program, as ``tini``, ``su-exec``, ``env`` and ``sh -c`` do, is followed to that one, and so is a
+    ``run`` file of s6 that is one command. Every
     executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
     that it needs, for the same machine. Every symbol that a program or one of its libraries needs must be defined by
     what is loaded with it; what a plugin needs, a library that no program loads by itself, by any file of the image.
@@ -57,5 +59,5 @@ def find_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) 
     """Return what would not start in *target*; see ``assert_runnable``."""
     with open_snapshot(target) as snapshot:
         view = View(snapshot, as_globs(foreign))
-        commands = (*find_command(view), *find_preloads(view))
+        commands = (*find_command(view), *find_services(view), *find_preloads(view))
         return (*commands, *find_scripts(view), *find_texts(view), *find_programs(view))

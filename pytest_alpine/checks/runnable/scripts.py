@@ -45,9 +45,22 @@ def _script(view: View, script: Script) -> Iterator[Finding]:
         yield view.finding(subject, f"the interpreter {_shown(script.interpreter)}", problem, hint)
     elif not problem and posixpath.basename(script.interpreter) == "env":
         yield from _env(view, script)
+    elif not problem and posixpath.basename(script.interpreter) == "with-contenv":
+        yield from _contenv(view, script)
     elif not problem and "\r" in script.argument and _STRICT.match(posixpath.basename(script.interpreter)):
         expected = f"an argument that {script.interpreter} knows"
         yield view.finding(subject, expected, repr(script.argument), for_program(view, script.argument))
+
+
+def _contenv(view: View, script: Script) -> Iterator[Finding]:
+    """Yield that the word behind s6-overlay's ``with-contenv``, the true interpreter, is not there."""
+    name = script.argument
+    path = name if "/" in name else view.on_path(name, view.service_path)
+    problem = "nothing there" if path is None else view.not_executable(path)
+    if re.fullmatch(r"[\w./+-]+", name) and problem:
+        where = "" if "/" in name else f" on PATH, {':'.join(view.service_path)}"
+        subject = view.snapshot.named(script.path)
+        yield view.finding(subject, f"the interpreter {name}{where}", problem, for_program(view, name))
 
 
 def _env(view: View, script: Script) -> Iterator[Finding]:

@@ -78,6 +78,11 @@ class View:
         path = self.config.env.get("PATH", _DEFAULT_PATH)
         return tuple(part or self.config.working_dir or "/" for part in path.split(":"))
 
+    @cached_property
+    def service_path(self) -> tuple[str, ...]:
+        """The directories in which services of s6-overlay find programs: its own, the default ones, and those of PATH."""
+        return tuple(dict.fromkeys(("/command", *_DEFAULT_PATH.split(":"), *self.search_path)))
+
     def comes_later(self, path: str) -> bool:
         """Whether *path* is in a volume, or where engines and programs put files when a container starts."""
         volumes = (posixpath.join(posixpath.normpath(volume), "") for volume in self.config.volumes)
