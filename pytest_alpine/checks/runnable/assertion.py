@@ -25,18 +25,17 @@ if TYPE_CHECKING:
 def assert_runnable(target: Image | Container, foreign: str | Iterable[str] = ()) -> None:
     """Fail unless the programs, libraries and scripts in *target* find what they need to start.
 
-    ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK;
-    what only starts another program, as ``tini``, ``su-exec``, ``env`` and ``sh -c`` do, is followed to that one, and so is a
-    ``run`` file of s6 that is one command. Every
-    executable must be for the platform, its loader (PT_INTERP) must exist, and musl's loader must find every library
-    that it needs, for the same machine. Every symbol that a program or one of its libraries needs must be defined by
-    what is loaded with it; what a plugin needs, a library that no program loads by itself, by any file of the image.
-    The interpreter of every executable script must exist, behind ``env`` too, and its ``#!`` must be the first bytes
-    of the file, in a line without a carriage return. Executable texts on PATH must have such a line. A script that a
-    package brings as an extra, outside PATH, may lack its interpreter if the package does not depend on it. Programs
-    of glibc need its loader or that of gcompat; where glibc's own loader exists, the libraries of its programs are
-    not checked. Libraries in a private folder of a source package are not checked either: its programs load them
-    themselves, as Java does. The libraries of
+    ENTRYPOINT or CMD must be a program on the image's PATH that its USER may start, and so must the HEALTHCHECK; what
+    only starts another program, as ``tini``, ``su-exec``, ``env`` and ``sh -c`` do, is followed to that one, and so
+    is a ``run`` file of s6 that is one command. Every executable must be for the platform, its loader (PT_INTERP)
+    must exist, and musl's loader must find every library that it needs, for the same machine. Every symbol that a
+    program or one of its libraries needs must be defined by what is loaded with it; what a plugin needs, a library
+    that no program loads by itself, by any file of the image. The interpreter of every executable script must exist,
+    behind ``env`` too, and its ``#!`` must be the first bytes of the file, in a line without a carriage return.
+    Executable texts on PATH must have such a line. A script that a package brings as an extra, outside PATH, may lack
+    its interpreter if the package does not depend on it. Programs of glibc need its loader or that of gcompat; where
+    glibc's own loader exists, the libraries of its programs are not checked. Libraries in a private folder of a
+    source package are not checked either: its programs load them themselves, as Java does. The libraries of
     ``LD_PRELOAD`` must be there; musl does not read ``/etc/ld.so.preload``, which counts beside a glibc.
 
     Args:

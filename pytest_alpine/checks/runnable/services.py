@@ -2,7 +2,8 @@
 
 A ``run`` file is looked at where it is one chain of commands: in execline's language, or in a shell's, with nothing but
 comments, ``set`` and redirections before it.
-Specs: https://skarnet.org/software/s6/servicedir.html, https://skarnet.org/software/execline/grammar.html and s6-overlay.
+Specs: https://skarnet.org/software/s6/servicedir.html, https://skarnet.org/software/execline/grammar.html,
+https://github.com/just-containers/s6-overlay
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class View:
 
     @cached_property
     def service_path(self) -> tuple[str, ...]:
-        """The directories in which services of s6-overlay find programs: its own, the default ones, and those of PATH."""
+        """Where services of s6-overlay find programs: its own directory, the default ones, and those of PATH."""
         return tuple(dict.fromkeys(("/command", *_DEFAULT_PATH.split(":"), *self.search_path)))
 
     def comes_later(self, path: str) -> bool:
