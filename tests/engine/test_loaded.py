@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_alpine import Image, open_image
-from pytest_alpine.dockerapi.client import connect
-from pytest_alpine.dockerapi.podman import connect_podman
 from pytest_alpine.engine.cleanup import prune_engines
 from pytest_alpine.engine.docker.engine import DockerEngine
 from pytest_alpine.engine.docker.loaded import RemovedImages, remove_loaded
@@ -30,14 +28,10 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from pytest_alpine import Engine
     from pytest_alpine.engine.docker.images import EngineImage
 
     Load = Callable[[], Image]
-
-CONNECTIONS = [
-    pytest.param(connect, marks=pytest.mark.docker, id="docker"),
-    pytest.param(connect_podman, marks=pytest.mark.podman, id="podman"),
-]
 
 
 @pytest.fixture
@@ -45,21 +39,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-@pytest.fixture(params=CONNECTIONS)
-def own_engine(request: pytest.FixtureRequest) -> Iterator[DockerEngine]:
-    with closing(DockerEngine(request.param)) as found:
-        yield found
-
-
 @pytest.fixture
-def own_client(own_engine: DockerEngine) -> Iterator[DockerClient]:
-    with closing(own_engine.connect()) as found:
-        yield found
+def docker_engine(engine: Engine) -> DockerEngine:
+    """The engine, which speaks Docker's API."""
+    assert isinstance(engine, DockerEngine)
+    return engine
 
 
 @pytest.fixture
 def load(
-    own_engine: DockerEngine, own_client: DockerClient, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker_engine: DockerEngine, client: DockerClient, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Load]:
     """Loads a new image into the engine; images that other tests have loaded there are left alone."""
     loaded: list[str] = []
@@ -72,13 +61,13 @@ def load(
         monkeypatch.setattr("pytest_alpine.engine.docker.loaded._LOADED", own)
         write_oci_layout(tmp_path / f"{number}", {"1": [built]})
         opened = open_image(f"oci:{tmp_path}/{number}:1", "amd64", access=Access(store))
-        own_engine.images.ensure(opened)
+        docker_engine.images.ensure(opened)
         return opened
 
     yield load
     for name in loaded:
         with suppress(Exception):
-            own_client.api.remove_image(f"pytest-alpine:{name}", force=True)
+            client.api.remove_image(f"pytest-alpine:{name}", force=True)
 
 
 def tag(loaded: Image) -> str:
@@ -89,50 +78,50 @@ def short(names: tuple[str, ...]) -> set[str]:
     return {name.removeprefix("localhost/") for name in names}
 
 
-def test_what_nothing_uses_is_removed(own_client: DockerClient, load: Load, store: Store) -> None:
+def test_what_nothing_uses_is_removed(client: DockerClient, load: Load, store: Store) -> None:
     used, in_container, unused = load(), load(), load()
     names = [tag(one) for one in (used, in_container, unused)]
-    made = own_client.api.create_container(in_container.id, command=["x"])
+    made = client.api.create_container(in_container.id, command=["x"])
     try:
         del in_container, unused
         gc.collect()
-        found = remove_loaded(own_client, store.root)
+        found = remove_loaded(client, store.root)
         assert (short(found.removed), short(found.kept)) == ({names[2]}, set(names[:2]))
     finally:
-        own_client.api.remove_container(made["Id"], force=True)
-    there = {name.removeprefix("localhost/") for one in own_client.api.images() for name in one.get("RepoTags") or ()}
+        client.api.remove_container(made["Id"], force=True)
+    there = {name.removeprefix("localhost/") for one in client.api.images() for name in one.get("RepoTags") or ()}
     assert there & set(names) == set(names[:2])
     assert used.config is not None
     del used
     gc.collect()
-    found = remove_loaded(own_client, store.root)
+    found = remove_loaded(client, store.root)
     assert (short(found.removed), found.kept) == (set(names[:2]), ())
-    assert remove_loaded(own_client, store.root) == RemovedImages(removed=(), kept=())
+    assert remove_loaded(client, store.root) == RemovedImages(removed=(), kept=())
 
 
-def test_what_was_used_lately_stays_if_asked_for(own_client: DockerClient, load: Load, store: Store) -> None:
+def test_what_was_used_lately_stays_if_asked_for(client: DockerClient, load: Load, store: Store) -> None:
     names = [tag(load()), tag(load())]
     gc.collect()
     for record in read_records(store.root):
         if names[0].endswith(record.name.id.partition(":")[2]):
             os.utime(record.path, (time.time() - 7200,) * 2)
-    found = remove_loaded(own_client, store.root, 3600)
+    found = remove_loaded(client, store.root, 3600)
     assert (short(found.removed), short(found.kept)) == ({names[0]}, {names[1]})
 
 
-@pytest.mark.docker
-@pytest.mark.parametrize("own_engine", CONNECTIONS[:1], indirect=True)
-def test_every_engine_that_answers(load: Load, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_engine_that_answers(engine: Engine, load: Load, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     name = tag(load())
     gc.collect()
-    monkeypatch.setenv("CONTAINER_HOST", "unix:///nowhere.sock")
+    other = {"docker": ("podman", "CONTAINER_HOST"), "podman": ("docker", "DOCKER_HOST")}[engine.name]
+    monkeypatch.setenv(other[1], "unix:///nowhere.sock")
     found = prune_engines(store)
-    assert found == {"docker": RemovedImages(removed=(name,), kept=()), "podman": None}
+    removed = found[engine.name]
+    assert isinstance(removed, RemovedImages)
+    assert (short(removed.removed), removed.kept) == ({name}, ())
+    assert found[other[0]] is None
 
 
-@pytest.mark.docker
-@pytest.mark.parametrize("own_engine", CONNECTIONS[:1], indirect=True)
-def test_an_engine_that_fails(load: Load, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_fails(engine: Engine, load: Load, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     load()
     gc.collect()
 
@@ -140,23 +129,22 @@ def test_an_engine_that_fails(load: Load, store: Store, monkeypatch: pytest.Monk
         raise EngineError("cannot remove it")
 
     monkeypatch.setattr("docker.APIClient.remove_image", fail)
-    monkeypatch.setenv("CONTAINER_HOST", "unix:///nowhere.sock")
-    assert str(prune_engines(store)["docker"]) == "cannot remove it"
+    assert str(prune_engines(store)[engine.name]) == "cannot remove it"
 
 
 def test_a_container_starts_though_its_image_is_removed_meanwhile(
-    own_engine: DockerEngine, own_client: DockerClient, load: Load, monkeypatch: pytest.MonkeyPatch
+    docker_engine: DockerEngine, client: DockerClient, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = load()
-    ensure, found = own_engine.images.ensure, []
+    ensure, found = docker_engine.images.ensure, []
 
     def removed_then(image: Image) -> EngineImage:
         found.append(ensure(image))
         if len(found) == 1:
-            own_client.api.remove_image(tag(image))
+            client.api.remove_image(tag(image))
         return found[-1]
 
-    monkeypatch.setattr(own_engine.images, "ensure", removed_then)
-    with closing(own_engine.start(loaded)) as container:
+    monkeypatch.setattr(docker_engine.images, "ensure", removed_then)
+    with closing(docker_engine.start(loaded)) as container:
         assert container.read("/unique") == loaded.rootfs.read("/unique")
     assert len(found) == 2

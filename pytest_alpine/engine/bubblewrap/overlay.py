@@ -112,7 +112,12 @@ def remove_left(parent: Path) -> list[str]:
     for path in sorted(parent.glob(f"*{_LABELS}")):
         folder = ContainerFolder(path.with_suffix(""))
         with suppress(OSError, ValueError):
-            if is_dead(json.loads(path.read_text())):
+            if _is_ours(path) and is_dead(json.loads(path.read_text())):
                 folder.remove()
                 removed.append(folder.path.name)
     return removed
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this user may remove what *path* belongs to: users who share a store have folders of their own."""
+    return os.geteuid() in {0, path.stat().st_uid}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import stat
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import pytest
 from pytest_alpine import Image, StoreError, open_image
 from pytest_alpine.engine.bubblewrap.overlay import ContainerFolder
 from pytest_alpine.engine.bubblewrap.unpacked import unpacked
+from pytest_alpine.engine.cleanup import prune_store
+from pytest_alpine.engine.labels import BOOT
 from pytest_alpine.image.access import Access
 from pytest_alpine.image.store.folders import make_folder
 from pytest_alpine.image.store.prune import Policy, prune
@@ -31,7 +34,7 @@ ALL = Policy(unused_for=0)
 
 @contextmanager
 def acting_as(user: int, group: int = GROUP) -> Iterator[None]:
-    """Be the *user*, who is in *group* beside a group of his own, and lets nobody see the files he makes."""
+    """Be the *user*, who is in *group* with a private umask."""
     before = os.getgroups(), os.umask(0o077)
     os.setgroups([group])
     os.setegid(user)
@@ -110,6 +113,21 @@ def test_one_removes_what_another_has_made(store: Store) -> None:
         pruned = prune(store, ALL)
     assert (len(pruned.images), pruned.left, pruned.problems) == (1, 0, ())
     assert not list(store.root.glob("layers/*/*"))
+
+
+def test_each_user_removes_dead_containers_of_their_own(store: Store) -> None:
+    for user in (FIRST, SECOND):
+        with acting_as(user):
+            use(store, f"user-{user}")
+    for path in store.root.glob("containers/*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), BOOT: "earlier"}))
+    gc.collect()
+    with acting_as(SECOND):
+        prune_store(store, ALL)
+    left = {path.name for path in (store.root / "containers").iterdir()}
+    assert left == {f"user-{FIRST}", f"user-{FIRST}.json"}
+    prune_store(store, ALL)
+    assert not list((store.root / "containers").iterdir()), "root may remove all"
 
 
 def test_others_read_and_remove_nothing(store: Store) -> None:
