@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_alpine.checks.subjects import is_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_alpine.facts.binaries import Binary
     from pytest_alpine.platforms import Platform
@@ -92,17 +92,19 @@ def unloaded_prebuilts(binaries: Iterable[Binary], platform: Platform) -> frozen
         prebuilt.binary.path
         for found in sets.values()
         if any(prebuilt.fits(platform) for prebuilt in found)
-        for prebuilt in found
-        if _is_unloaded(prebuilt, found, platform)
+        for prebuilt in _unloaded(found, platform)
     )
 
 
-def _is_unloaded(prebuilt: _Prebuilt, found: Iterable[_Prebuilt], platform: Platform) -> bool:
-    if prebuilt.systems and prebuilt.architectures and not prebuilt.fits(platform):
-        return True
-    elf = prebuilt.binary.elf
-    of_glibc = prebuilt.libc == "glibc" or (prebuilt.libc == "" and elf is not None and bool(elf.glibc_versions))
-    return of_glibc and any(other.runs(platform) for other in found)
+def _unloaded(found: Sequence[_Prebuilt], platform: Platform) -> Iterator[_Prebuilt]:
+    """Yield the files of the set *found*, which has one for *platform*, that nobody loads."""
+    has_right = any(prebuilt.runs(platform) for prebuilt in found)
+    for prebuilt in found:
+        elf = prebuilt.binary.elf
+        of_glibc = prebuilt.libc == "glibc" or (prebuilt.libc == "" and elf is not None and bool(elf.glibc_versions))
+        elsewhere = prebuilt.systems and prebuilt.architectures and not prebuilt.fits(platform)
+        if elsewhere or (of_glibc and has_right):
+            yield prebuilt
 
 
 def _parsed(binary: Binary) -> tuple[str, _Prebuilt]:

@@ -22,6 +22,8 @@ _JSON_SLIP: Final = re.compile(
     r"""\s*\[(?:["'\u2018\u2019\u201c\u201d]|\s+(?:"[^"]*"|'[^']*')\s*,|\s*[\w./-]+\s*,).*""", re.DOTALL
 )
 _LINE: Final = 3
+# More programs than any honest command starts one behind the other.
+_LONGEST_CHAIN: Final = 20
 _ACCOUNTS: Final = ("/etc/passwd", "/etc/group")
 _READ_AND_EXECUTE: Final = 0o5
 _READ: Final = 0o4
@@ -46,7 +48,9 @@ def find_command(view: View) -> Iterator[Finding]:
 def find_started(view: View, subject: str, command: Command) -> Iterator[Finding]:
     """Yield why *command*, or one that it does nothing but start, would not start."""
     left: Command | None = command
-    while left is not None:
+    for _ in range(_LONGEST_CHAIN):
+        if left is None:
+            return
         yield from _program(view, subject, left)
         left = None if left.opened else started_by(left, view.config.env)
 

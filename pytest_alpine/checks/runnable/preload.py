@@ -28,12 +28,15 @@ _ITSELF: Final = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 def find_preloads(view: View) -> Iterator[Finding]:
     """Yield the libraries of ``LD_PRELOAD``, and for a glibc those of ``/etc/ld.so.preload``, that are not there."""
     libc = view.snapshot.facts.libc
+    folders = _folders(view)
     if libc.kind == "musl" and libc.loaders:
         for name in _names(view.config.env.get("LD_PRELOAD", "")):
-            yield from _missing(view, "ENV LD_PRELOAD", name, "musl starts programs without it, and says nothing")
+            yield from _missing(
+                view, "ENV LD_PRELOAD", name, folders, "musl starts programs without it, and says nothing"
+            )
     if libc.of_kind("glibc") is not None:
         for name in _names(re.sub(r"#.*", "", view.snapshot.text(_FILE) or "")):
-            yield from _missing(view, _FILE, name, "glibc starts programs without it, and complains")
+            yield from _missing(view, _FILE, name, folders, "glibc starts programs without it, and complains")
 
 
 def _names(text: str) -> Iterator[str]:
@@ -43,8 +46,8 @@ def _names(text: str) -> Iterator[str]:
             yield name
 
 
-def _missing(view: View, subject: str, name: str, hint: str) -> Iterator[Finding]:
-    folders = () if "/" in name else _folders(view)
+def _missing(view: View, subject: str, name: str, path: tuple[str, ...], hint: str) -> Iterator[Finding]:
+    folders = () if "/" in name else path
     places = [f"{folder.rstrip('/')}/{name}" for folder in folders] or [name]
     found = [entry for entry in map(view.snapshot.entry, places) if entry is not None and entry.is_file]
     if any(entry.path in view.binaries.by_path for entry in found) or any(map(view.comes_later, places)):

@@ -28,6 +28,8 @@ _RUN_FILE: Final = re.compile(
 )
 # Lines of a shell that change nothing of what is started: comments, options, and where output goes.
 _SETTINGS: Final = re.compile(r"\s*(?:#.*|set [-+]\S+(?: pipefail)?|exec \d*>&?\S*(?: \d*>&\d)*)?\s*")
+# Bytes of a file that is one command; shlex takes a second for a megabyte.
+_LARGEST: Final = 16 << 10
 # Commands that execline has under other names too, depending on how it was built.
 _OF_EXECLINE: Final = frozenset({"cd", "exec", "export", "umask", "unexport", "wait"})
 _BLOCKS: Final = re.compile(r"[{}]|\$")
@@ -46,6 +48,8 @@ def find_services(view: View) -> Iterator[Finding]:
 
 def _started(view: View, script: Script) -> tuple[str, ...]:
     """Return the command that the ``run`` file starts, and that is certain; nothing where none is."""
+    if script.entry.size > _LARGEST:
+        return ()
     text = (view.snapshot.text(script.path) or "").partition("\n")[2]
     interpreters = [posixpath.basename(word) for word in (script.interpreter, *script.argument.split())]
     if interpreters[0] == "execlineb":

@@ -131,7 +131,10 @@ def _by_env(inner: Command, arguments: Sequence[str]) -> Command | None:
     split = _SPLIT.fullmatch(arguments[0]) if arguments else None
     if split is not None:
         text, left = (split[2], arguments[1:]) if split[2] else (arguments[1], arguments[2:])
-        return _by_env(inner, [f"-{split[1]}"] * bool(split[1]) + [*shlex.split(text), *left])
+        words = [f"-{split[1]}"] * bool(split[1]) + [*shlex.split(text), *left]
+        if any(map(_SPLIT.fullmatch, words)):
+            return None  # nobody splits twice, and a thousand times would end the stack
+        return _by_env(inner, words)
     options, words = getopt(list(arguments), *_ENV)
     names = {name for name, _ in options}
     if names & {"-C", "--chdir"}:

@@ -110,6 +110,8 @@ SILENT = {
     "no-command": words("su-exec app"),
     "option-of-the-command": words("nice -n 5 /srv/app gone"),
     "another-root": words("chroot /data gone"),
+    "split-again": {"Entrypoint": ["env", "-S" * 10_000 + "gone"]},
+    "hundreds-of-wrappers": words("nohup " * 10_000 + "gone"),
     "split-without-words": words("env -S"),
     "split-quote": {"Entrypoint": ["env", "-S", "gone 'x"]},
     "another-folder": words("env -C /data ./gone"),
