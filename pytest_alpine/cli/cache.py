@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_alpine.cli.output import ERROR, OK, print_blocks, print_data, tell_error
 from pytest_alpine.durations import parse_duration
 from pytest_alpine.errors import AlpineError, StoreError
-from pytest_alpine.image.access import PULLS
 from pytest_alpine.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def add_to(commands: Commands) -> None:
     text = "show which images the cache holds, their sizes and last uses"
     parser = commands.add_parser("cache", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument("--json", action="store_true", help="print a JSON list of one object")
-    parser.set_defaults(run=_show, pull=PULLS[0])
+    parser.set_defaults(run=_show)
     _add_prune(parser.add_subparsers(metavar="COMMAND"))
 
 

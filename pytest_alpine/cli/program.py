@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # names in an image may hold what the terminal's encoding lacks
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code: int = options.run(options, Access(pull=options.pull, progress=_say, pull_timeout=options.pull_timeout))
+        code: int = options.run(options, _access(options))
         sys.stdout.flush()
     except AlpineError as error:
         tell_error(error)
@@ -40,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return code
+
+
+def _access(options: argparse.Namespace) -> Access:
+    # Commands that read no image have no options of the network.
+    network = {name: getattr(options, name) for name in ("pull", "pull_timeout") if name in options}
+    return Access(progress=_say, **network)
 
 
 def _parser() -> argparse.ArgumentParser:
