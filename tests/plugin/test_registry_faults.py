@@ -43,7 +43,7 @@ def test_a_silent_registry_costs_a_run_its_patience_once(
     result.assert_outcomes(errors=4)
     words = f"{server.host} does not answer: it was silent for 0.8 s, the pull timeout, and is not asked again"
     assert sum(words in line for line in result.outlines) == 4
-    assert 1 < server.asked("/manifests/") <= 4
+    assert server.asked("/manifests/") <= 4
 
 
 def test_workers_test_one_build_of_a_tag_that_moves(

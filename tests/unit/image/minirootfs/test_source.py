@@ -465,7 +465,7 @@ def test_silent_mirror_is_given_up_once(server: FileServer, access: Access, sile
             f"{host} does not answer: it was silent for 0.4 s, the pull timeout, and is not asked again in this run; "
             "try later, or allow more with --alpine-pull-timeout (--pull-timeout of pytest-alpine)"
         )
-    assert 1 < server.asked(silent) <= 4
+    assert server.asked(silent) <= 4
 
 
 def test_workers_agree_on_a_release_that_moves(mirror: Path, server: FileServer, access: Access) -> None:
