@@ -22,11 +22,11 @@ def test_a_stock_container_is_as_clean_as_its_image(container: Container, alpine
 def test_what_a_command_changes_is_seen(fresh: Container, alpine: Image) -> None:
     fresh.run("touch /tmp/x; chmod u+s /bin/busybox; echo more >> /usr/bin/scanelf; rm /sbin/ldconfig", check=True)
     assert [(finding.check, finding.subject) for finding in find_clean(fresh)] == [
-        ("clean:temporary-files", "/tmp/x"),
         ("clean:package-files", "/sbin/ldconfig"),
         ("clean:package-files", "/usr/bin/scanelf"),
         ("clean:package-modes", "/bin/busybox"),
         ("clean:setuid", "/bin/busybox"),
+        ("clean:temporary-files", "/tmp/x"),
     ]
     changed = {change.name for change in compare(alpine, fresh).of("file")}
     assert changed == {"/sbin/ldconfig", "/usr/bin/scanelf", "/bin/busybox", "/tmp/x"}
