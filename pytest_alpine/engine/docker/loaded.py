@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Podman puts a registry of its own before names that have none.
 _LOADED: Final = re.compile(rf"(?:localhost/)?{LOADED}:(?P<id>[0-9a-f]{{64}})")
+_ATTEMPTS: Final = 10
+_PAUSE: Final = 0.2  # seconds
 _IN_THE_WAY: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
@@ -46,8 +48,8 @@ def remove_loaded(client: DockerClient, store: Path, unused_for: float | None = 
         EngineError: the engine failed.
         StoreError: the store cannot be written.
     """
-    with docker_errors("cannot list the images that were loaded into the engine"):
-        found = dict(_loaded(client))
+    found = _listed(client)
+    with docker_errors("cannot list the containers of the engine"):
         used = {container["ImageID"] for container in client.api.containers(all=True)}
     recent = _recent(store, unused_for)
     removed = [
@@ -56,6 +58,20 @@ def remove_loaded(client: DockerClient, store: Path, unused_for: float | None = 
         if own_id not in used and image_id not in recent and _removed(client, name, store, image_id)
     ]
     return RemovedImages(removed=tuple(removed), kept=tuple(sorted(found.keys() - set(removed))))
+
+
+def _listed(client: DockerClient) -> dict[str, tuple[str, str]]:
+    """Return what ``_loaded`` yields. Podman refuses a list while somebody else removes an image: it is asked again."""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            time.sleep(_PAUSE)
+        try:
+            with docker_errors("cannot list the images that were loaded into the engine"):
+                return dict(_loaded(client))
+        except EngineRefusedError as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or attempt == _ATTEMPTS - 1:
+                raise
+    return {}
 
 
 def _loaded(client: DockerClient) -> Iterator[tuple[str, tuple[str, str]]]:
