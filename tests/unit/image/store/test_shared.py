@@ -53,7 +53,7 @@ def store(tmp_path: Path) -> Store:
     """The store that a group shares, below folders that all may enter."""
     if os.geteuid():
         pytest.skip("to be several users takes root: run the tests as root")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # pytest has a folder more for a worker of xdist
         folder.chmod(folder.stat().st_mode | 0o011)
     shared = tmp_path / "shared"
     shared.mkdir()
