@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from pytest_alpine.checks.findings import Finding, require_none
 from pytest_alpine.checks.snapshot import image_of
+from pytest_alpine.checks.subjects import keywords, require_known
 
 if TYPE_CHECKING:
     from pytest_alpine.engine.container import Container
@@ -77,10 +78,9 @@ def assert_config(image: Image | Container, /, **expected: Unpack[ConfigFields])
 
 def find_config(image: Image | Container, /, **expected: Unpack[ConfigFields]) -> tuple[Finding, ...]:
     """Return a finding for each field of the configuration of *image* that differs; see ``assert_config``."""
-    unknown = sorted(set(expected) - set(_FIELDS))
-    if unknown or not expected:
-        what = f"unknown: {', '.join(unknown)}" if unknown else "nothing is given"
-        raise TypeError(f"{what} (expected some of {', '.join(f'{name}=' for name in _FIELDS)})")
+    if not expected:
+        raise TypeError(f"nothing is given (expected some of {keywords(_FIELDS)})")
+    require_known(expected, _FIELDS)
     config = image_of(image).config
     return tuple(finding for name, wanted in expected.items() for finding in _FIELDS[name](config, wanted))
 

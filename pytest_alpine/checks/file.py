@@ -11,9 +11,10 @@ import re
 import stat
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from pytest_alpine.checks.findings import Finding, require_none
+from pytest_alpine.checks.subjects import require_known
 from pytest_alpine.errors import FileNotInImage
 from pytest_alpine.facts.users import UnknownUserError, find_identity, id_names
 from pytest_alpine.rootfs.base import open_file
@@ -44,90 +45,71 @@ Content = str | bytes | re.Pattern[str] | re.Pattern[bytes]
 """What a file's content holds: a text, bytes, or what a compiled pattern finds."""
 
 
-def assert_file(  # noqa: PLR0913 - what a file can be asked, all of it optional
-    image: Image | Container,
-    path: str,
-    /,
-    *,
-    kind: Kind | None = None,
-    mode: int | str | None = None,
-    owner: str | int | None = None,
-    group: str | int | None = None,
-    contains: Content | None = None,
-    sha256: str | None = None,
-    target: str | None = None,
-    size: int | None = None,
-    follow: bool | None = None,
-) -> None:
-    """Fail unless *path* exists in *image* and is what the given arguments say; what is not given is not looked at.
+class FileFacts(TypedDict, total=False):
+    """What ``assert_file`` can be asked; see there."""
+
+    kind: Kind
+    mode: int | str
+    owner: str | int
+    group: str | int
+    contains: Content
+    sha256: str
+    target: str
+    size: int
+    follow: bool
+
+
+def assert_file(image: Image | Container, path: str, /, **expected: Unpack[FileFacts]) -> None:
+    """Fail unless *path* exists in *image* and is as given; what is not given is not looked at.
 
     Args:
         image: an image, or a running container, whose files are read as they are now.
         path: an absolute path; links in its directories are followed, inside the root filesystem.
-        kind: ``file`` (default), ``directory``, ``symlink`` (default with *target*), ``fifo``,
-            ``character device`` or ``block device``.
-        mode: permission, setuid, setgid and sticky bits: ``0o755``, or the text ``"755"``.
-        owner: the user that owns it, by name or number.
-        group: the group that owns it, by name or number.
-        contains: a text (UTF-8), bytes, or a compiled pattern that is searched for.
-        sha256: the digest of its content, in hexadecimal.
-        target: the text of a symbolic link.
-        size: bytes of its content, exactly.
-        follow: whether a link at *path* itself is followed. Default: yes, unless *kind* or *target* ask for a link.
+        **expected: any of
+
+            - ``kind``: ``file`` (default), ``directory``, ``symlink`` (default with ``target``), ``fifo``,
+              ``character device`` or ``block device``.
+            - ``mode``: permission, setuid, setgid and sticky bits: ``0o755``, or the text ``"755"``.
+            - ``owner``: the user that owns it, by name or number.
+            - ``group``: the group that owns it, by name or number.
+            - ``contains``: a text (UTF-8), bytes, or a compiled pattern that is searched for.
+            - ``sha256``: the digest of its content, in hexadecimal.
+            - ``target``: the text of a symbolic link.
+            - ``size``: bytes of its content, exactly.
+            - ``follow``: whether a link at *path* itself is followed. Default: yes, unless ``kind`` or ``target`` ask
+              for a link.
 
     Raises:
-        AssertionError: the file is not there, or not so; the message tells all differences.
-        TypeError: an argument asks for what a file cannot be, such as a mode that is no octal number.
+        AssertionError: the file is not there, or different; the message tells all differences.
+        TypeError: an argument is unknown, or asks for what a file cannot be, such as a mode that is no octal number.
         EngineError: the container's engine failed.
     """
     __tracebackhide__ = True
-    found = find_file(
-        image,
-        path,
-        kind=kind,
-        mode=mode,
-        owner=owner,
-        group=group,
-        contains=contains,
-        sha256=sha256,
-        target=target,
-        size=size,
-        follow=follow,
-    )
-    require_none(found, image)
+    require_none(find_file(image, path, **expected), image)
 
 
-def find_file(  # noqa: PLR0913 - see assert_file
-    image: Image | Container,
-    path: str,
-    /,
-    *,
-    kind: Kind | None = None,
-    mode: int | str | None = None,
-    owner: str | int | None = None,
-    group: str | int | None = None,
-    contains: Content | None = None,
-    sha256: str | None = None,
-    target: str | None = None,
-    size: int | None = None,
-    follow: bool | None = None,
-) -> tuple[Finding, ...]:
-    """Return a finding for each way in which the file at *path* in *image* is not as asked; see ``assert_file``."""
-    if kind is not None and kind not in _FORMATS:
-        raise TypeError(f"kind is {kind!r} (expected {', '.join(_FORMATS)})")
+def find_file(image: Image | Container, path: str, /, **expected: Unpack[FileFacts]) -> tuple[Finding, ...]:
+    """Return a finding for each way in which the file at *path* in *image* differs; see ``assert_file``."""
+    require_known(expected, FileFacts.__annotations__)
     wanted = _Wanted(
         path=path,
-        kind=kind or ("file" if target is None else "symlink"),
-        mode=None if mode is None else _octal(mode),
-        owner=owner,
-        group=group,
-        contains=contains,
-        sha256=None if sha256 is None else _digest(sha256),
-        target=target,
-        size=size,
+        kind=_kind(expected),
+        mode=_octal(expected["mode"]) if "mode" in expected else None,
+        owner=expected.get("owner"),
+        group=expected.get("group"),
+        contains=expected.get("contains"),
+        sha256=_digest(expected["sha256"]) if "sha256" in expected else None,
+        target=expected.get("target"),
+        size=expected.get("size"),
     )
-    last = wanted.kind != "symlink" if follow is None else follow
-    return tuple(wanted.differences(image.rootfs, last=last))
+    return tuple(wanted.differences(image.rootfs, last=expected.get("follow", wanted.kind != "symlink")))
+
+
+def _kind(expected: FileFacts) -> Kind:
+    kind = expected.get("kind", "symlink" if "target" in expected else "file")
+    if kind not in _FORMATS:
+        raise TypeError(f"kind is {kind!r} (expected {', '.join(_FORMATS)})")
+    return kind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

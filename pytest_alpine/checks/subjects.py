@@ -52,3 +52,20 @@ def built_for_glibc(elf: ElfFile) -> str:
     """Return how messages say that *elf* was built for glibc: with the newest version of symbols that it needs."""
     newest = max(elf.glibc_versions, key=lambda version: [int(number) for number in _NUMBER.findall(version)])
     return f"one built for glibc, which needs {newest}"
+
+
+def require_known(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise TypeError unless all keyword arguments *names* are *known*."""
+    known = list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise TypeError(f"unknown: {', '.join(unknown)} (expected some of {keywords(known)})")
+
+
+def keywords(names: Iterable[str]) -> str:
+    """Return *names* of keyword arguments as messages write them.
+
+    >>> keywords(["mode", "owner"])
+    'mode=, owner='
+    """
+    return ", ".join(f"{name}=" for name in names)

@@ -203,6 +203,7 @@ def test_all_differences_are_told_at_once(image: Image) -> None:
         pytest.param({"mode": "rwx"}, "mode is 'rwx' (expected an octal number", id="letters"),
         pytest.param({"mode": True}, "mode is True (expected an octal number", id="a-truth"),
         pytest.param({"sha256": "abc"}, "sha256 is 'abc' (expected 64 hexadecimal digits)", id="a-short-digest"),
+        pytest.param({"modes": 0o755}, "unknown: modes (expected some of kind=, mode=, owner=, ", id="a-slip"),
         pytest.param({"kind": "dir"}, "kind is 'dir' (expected file, directory, symlink, ", id="no-kind"),
     ],
 )
