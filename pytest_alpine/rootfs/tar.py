@@ -69,8 +69,7 @@ def members(stream: IO[bytes], where: str) -> Iterator[tarfile.TarInfo]:
         ) as tar,
     ):
         place = 0
-        # Python 3.10 cannot be asked for the next member of an archive that has none.
-        while tar.offset and (member := tar.next()) is not None:
+        while (member := tar.next()) is not None:
             tar.members.clear()  # type: ignore[attr-defined]  # else every header of a large layer stays in memory
             if tar.offset <= place or member.size < 0:
                 raise MalformedImage(f"{where}: {member.name!r:.200} claims a size of {member.size} bytes")

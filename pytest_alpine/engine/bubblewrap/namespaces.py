@@ -1,4 +1,4 @@
-"""What Linux offers to make and enter sandboxes, and Python 3.10 does not: mounts, namespaces, capabilities.
+"""What Linux offers to make and enter sandboxes, and Python 3.11 does not: mounts, namespaces, capabilities.
 
 Specs: mount(2), unshare(2), setns(2), user_namespaces(7), capabilities(7), prctl(2). Used in processes of one thread
 that start fast, so this imports nothing but what it takes.

@@ -409,8 +409,8 @@ CASES = [
         rule="credentials",
         id="files-environment-and-urls",
         layer={
-            "root/.npmrc": "//registry.npmjs.org/:_authToken=npm_s3cret\n",
-            "home/app/.npmrc": "//registry.npmjs.org/:_authToken=${NPM_TOKEN}\n",
+            "root/.npmrc": "//npm.example.com/:_authToken=npm_s3cret\n",
+            "home/app/.npmrc": "//npm.example.com/:_authToken=${NPM_TOKEN}\n",
             "home/app/.aws/credentials": "[default]\naws_secret_access_key = s3cret\n",
             "home/app/.docker/config.json": '{"auths": {}}',
             "etc/apk/repositories": f"{REPOSITORY}/main\nhttps://me:s3cret@apk.example.com/alpine/v3.24/main\n",
