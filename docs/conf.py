@@ -53,7 +53,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|ConfigFields|Fact|ImageSource|KeptFacts|Loader|Machine)",
+        r"(pytest_alpine\..*\.)?(Access|Binaries|ByteStream|ConfigFields|Fact|FileFacts|ImageSource|KeptFacts|Loader|Machine)",
     ),
     ("py:.*", r"(pytest_alpine\..*\.)?(Opener|Owners|Processes|Provider|Snapshot|Store|StoredLayer)"),
     ("py:.*", r"(pytest_alpine\..*\.)?([A-Z]\w*Kind|Kind|Area|Algorithm|Content)"),
