@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_alpine.errors import AlpineError
 from pytest_alpine.quoting import visible
+from pytest_alpine.report.image import image_data
 from pytest_alpine.sizes import format_size
 
 if TYPE_CHECKING:
@@ -33,10 +34,7 @@ def facts_data(image: Image) -> dict[str, Any]:
             return None
 
     return {
-        "reference": str(image.reference),
-        "platform": str(image.platform),
-        "id": image.id,
-        "digest": image.digest,
+        **image_data(image),
         "release": told("release", lambda: _release(image)),
         "libc": {"kind": image.libc.kind, "version": image.libc.version, "loader": image.libc.loader},
         "shell": None if shell is None else {"kind": shell.kind, "path": shell.path, "real": shell.real},
